@@ -1,0 +1,65 @@
+# How people work here. `make demo` and `make test` need Python 3.11 or newer, git and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := build/demo
+
+.PHONY: demo test lint format bench openapi clean
+
+# Execute the tour on the local kernel, to a notebook and a page.
+demo: $(VENV)/.demo
+	$(BIN)/jupyter nbconvert --to notebook --execute examples/tour.ipynb \
+		--ExecutePreprocessor.kernel_name=tci-local --output-dir $(DEMO) --log-level WARN
+	$(BIN)/jupyter nbconvert --to html $(DEMO)/tour.ipynb --output-dir $(DEMO) --log-level WARN
+	@echo
+	@echo "The tour ran on the kernel tci-local. Its results:"
+	@echo "  $(CURDIR)/$(DEMO)/tour.ipynb   the executed notebook"
+	@echo "  $(CURDIR)/$(DEMO)/tour.html    the same as a page, for any browser"
+
+test: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Measured side by side with ipykernel, in one run.
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+# What the local server serves at /openapi.json, from its source.
+openapi: $(VENV)/.dev
+	$(BIN)/python -c "import json, yaml; \
+	print(json.dumps(yaml.safe_load(open('tci_kernel/local/openapi.yaml')), indent=1))" \
+		> tci_kernel/local/openapi.json
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.*
+
+# The stamps are newer than what was installed, so that a second run starts from what is there.
+$(VENV)/.demo: pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.demo
+
+# Debian's Python comes without the part that puts pip into an environment; with enough rights it
+# is installed here, else the command to do so is shown.
+$(BIN)/pip:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "tci-kernel needs Python 3.11 or newer; name one: make PYTHON=python3.11 …"; exit 1; }
+	@$(PYTHON) -c "import ensurepip" 2>/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq --yes python3-venv; } || \
+		{ echo "Python's venv module is incomplete: run 'sudo apt-get install python3-venv'"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
