@@ -1,0 +1,291 @@
+"""What travels between a client and a TCI service.
+
+Strict where we send or serve (`ExecuteRequest.from_json`), lenient where we read what a service
+answers (`ExecuteResponse.from_body`): it documents little of how it fails, and what can be read
+should be shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tci_kernel.errors import ExecutionRefused, InvalidAnswer, RequestRejected
+
+ENCODINGS = ("string", "base64")
+LANGUAGES = ("python",)
+
+# The escape of half a surrogate pair, which JSON allows and UTF-8 can't carry any further.
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to write into the session's working directory before the code runs.
+
+    Attributes:
+        name: its path, relative to the working directory.
+        content: its text, or its bytes in base64.
+        encoding: `string` or `base64`: what `content` is.
+    """
+
+    name: str
+    content: str
+    encoding: str = "string"
+
+    def to_bytes(self) -> bytes:
+        """The bytes that the file will hold.
+
+        Raises:
+            ValueError: the content is not what the encoding says.
+        """
+        if self.encoding == "string":
+            return self.content.encode()
+        try:
+            return base64.b64decode(self.content, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"not base64: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteRequest:
+    """The body of `POST /tci/execute`."""
+
+    code: str
+    session_id: str | None = None
+    files: Sequence[File] = ()
+
+    def to_body(self) -> bytes:
+        """The JSON body. Plain ASCII, so that half surrogate pairs in the code survive."""
+        body: dict[str, Any] = {"language": "python", "code": self.code}
+        if self.session_id is not None:
+            body["session_id"] = self.session_id
+        if self.files:
+            body["files"] = [
+                {"name": file.name, "encoding": file.encoding, "content": file.content}
+                for file in self.files
+            ]
+        return json.dumps(body).encode("ascii")
+
+    @classmethod
+    def from_json(cls, body: object) -> ExecuteRequest:
+        """Check a decoded body against the contract, to the letter.
+
+        Raises:
+            RequestRejected: naming the field at fault.
+        """
+        if not isinstance(body, dict):
+            raise RequestRejected("The body must be a JSON object.")
+        code = _string(body, "code")
+        language = _string(body, "language")
+        if language not in LANGUAGES:
+            raise RequestRejected(
+                f"'language' must be 'python', not {language!r}.", param="language"
+            )
+        session_id = _string(body, "session_id") if "session_id" in body else None
+        files = body.get("files", [])
+        if not isinstance(files, list):
+            raise RequestRejected("'files' must be an array.", param="files")
+        return cls(code, session_id, [_file(item, f"files.{i}") for i, item in enumerate(files)])
+
+
+def _string(holder: Mapping[str, object], name: str, where: str = "") -> str:
+    path = where + name
+    if name not in holder:
+        raise RequestRejected(f"'{path}' is required.", param=path)
+    value = holder[name]
+    if not isinstance(value, str):
+        raise RequestRejected(f"'{path}' must be a string.", param=path)
+    return value
+
+
+def _file(item: object, path: str) -> File:
+    if not isinstance(item, dict):
+        raise RequestRejected(f"'{path}' must be an object.", param=path)
+    name, encoding, content = (
+        _string(item, key, f"{path}.") for key in ("name", "encoding", "content")
+    )
+    if encoding not in ENCODINGS:
+        raise RequestRejected(
+            f"'{path}.encoding' must be 'string' or 'base64', not {encoding!r}.",
+            param=f"{path}.encoding",
+        )
+    return File(name, content, encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One thing that the code produced.
+
+    Attributes:
+        type: `stdout`, `stderr`, `error`, `display_data`, `execute_result`, or one unknown to us.
+        data: text for the first three, a MIME bundle for the other two.
+    """
+
+    type: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteResponse:
+    """What an execution gave: the session that it ran in and its outputs, in order.
+
+    Attributes:
+        session_id: None where the service named no session.
+        outputs: in the order of emission.
+        errors: what the service said went wrong beside the outputs; usually empty.
+    """
+
+    session_id: str | None
+    outputs: Sequence[Output]
+    errors: Sequence[str] = ()
+
+    @classmethod
+    def from_body(cls, body: bytes) -> ExecuteResponse:
+        """Read the body of an answer with status 200.
+
+        Raises:
+            ExecutionRefused: `data` is null: the code did not run.
+            InvalidAnswer: the body is not what the contract says.
+        """
+        answer = _answer(body)
+        errors = _messages(answer.get("errors"))
+        data = answer.get("data")
+        if data is None:
+            if "data" not in answer:
+                raise InvalidAnswer("The service's answer has no 'data'. The code may have run.")
+            raise ExecutionRefused("\n".join(errors) or "The service gave no reason.")
+        if not isinstance(data, dict) or not isinstance(data.get("outputs"), list):
+            raise InvalidAnswer("The service's answer has no outputs. The code may have run.")
+        session_id = data.get("session_id")
+        return cls(
+            session_id if isinstance(session_id, str) else None,
+            [
+                Output(str(item.get("type")), item.get("data"))
+                for item in data["outputs"]
+                if isinstance(item, dict)
+            ],
+            errors + _messages(data.get("errors")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A row of `GET /tci/sessions`. A time that can't be read is None."""
+
+    id: str
+    execute_count: int = 0
+    started_at: datetime | None = None
+    last_execute_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as the service writes it, times in ISO 8601 with their offset."""
+        times = ("started_at", "last_execute_at", "expires_at")
+        return {
+            "id": self.id,
+            "execute_count": self.execute_count,
+            **{name: time.isoformat() for name in times if (time := getattr(self, name))},
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> SessionInfo:
+        """Read a row, leniently."""
+        count = row.get("execute_count")
+        return cls(
+            str(row.get("id")),
+            count if isinstance(count, int) else 0,
+            _time(row.get("started_at")),
+            _time(row.get("last_execute_at")),
+            _time(row.get("expires_at")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsResponse:
+    """The answer to `GET /tci/sessions`."""
+
+    sessions: Sequence[SessionInfo] = field(default_factory=list)
+
+    @classmethod
+    def from_body(cls, body: bytes) -> SessionsResponse:
+        """Read the body of an answer with status 200.
+
+        Raises:
+            ExecutionRefused: `data` is null.
+            InvalidAnswer: the body is not what the contract says.
+        """
+        answer = _answer(body)
+        data = answer.get("data")
+        if data is None and (errors := _messages(answer.get("errors"))):
+            raise ExecutionRefused("\n".join(errors))
+        rows = data.get("sessions") if isinstance(data, dict) else None
+        if not isinstance(rows, list):
+            raise InvalidAnswer("The service's answer has no list of sessions.")
+        return cls([SessionInfo.from_json(row) for row in rows if isinstance(row, dict)])
+
+
+def error_message(body: bytes) -> str:
+    """What an answer with another status than 200 says, or an empty text.
+
+    The shape seen is `{"error": {"message": …}}`; bodies of 5xx may be HTML, which tells a user
+    nothing and is left out.
+    """
+    try:
+        answer = _answer(body)
+    except InvalidAnswer:
+        return ""
+    error = answer.get("error", answer.get("errors"))
+    return "\n".join(_messages(error if isinstance(error, list) else [error]))
+
+
+def _answer(body: bytes) -> dict[str, Any]:
+    try:
+        # JSON has no NaN or Infinity, Python's reader takes them, and no later stage can.
+        answer = json.loads(body, parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
+        raise InvalidAnswer("The service's answer is not JSON. The code may have run.") from error
+    if not isinstance(answer, dict):
+        raise InvalidAnswer("The service's answer is not a JSON object. The code may have run.")
+    whole: dict[str, Any] = _without_surrogates(answer) if _has_surrogates(body) else answer
+    return whole
+
+
+def _has_surrogates(body: bytes) -> bool:
+    return _SURROGATE_ESCAPE.search(body) is not None
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The value with each lone surrogate, which UTF-8 can't carry, as U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
+
+
+def _messages(errors: object) -> list[str]:
+    """The texts in an `errors` array of strings and objects, as the contract has both."""
+    texts = []
+    for error in errors if isinstance(errors, list) else []:
+        message = error.get("message") if isinstance(error, dict) else error
+        if message is None and error:
+            message = json.dumps(error)
+        if message:
+            texts.append(str(message))
+    return texts
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
