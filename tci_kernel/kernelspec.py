@@ -1,0 +1,118 @@
+"""Writes and removes the kernelspecs, for environments that the wheel's own do not reach."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_core.paths import jupyter_data_dir, prefer_environment_over_user
+
+from tci_kernel.errors import ConfigurationError
+
+MODULE = "tci_kernel"
+
+# The names of the two specs: the service's, and the suffix of the local one.
+NAME = "tci"
+LOCAL_SUFFIX = "-local"
+
+
+def install(
+    *,
+    user: bool = False,
+    prefix: str | None = None,
+    name: str = NAME,
+    display_name: str | None = None,
+) -> list[Path]:
+    """Write both specs with the absolute path of this interpreter.
+
+    Args:
+        user: into the user's own Jupyter directory.
+        prefix: into `share/jupyter` below this directory.
+        name: the service's kernel; the local one is named `NAME-local`.
+        display_name: what a launcher shows; the local one gets ` (local)` behind it.
+
+    Returns:
+        the directories written.
+
+    Raises:
+        ConfigurationError: the name can't be used, or the place can't be written.
+    """
+    prefix = _prefix(user=user, prefix=prefix)
+    written = []
+    for suffix, addition in (("", ""), (LOCAL_SUFFIX, " (local)")):
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(scratch, NAME + suffix)
+            shutil.copytree(_resources() / (NAME + suffix), source)
+            _personalize(source / "kernel.json", display_name and display_name + addition)
+            try:
+                path = KernelSpecManager().install_kernel_spec(
+                    str(source), name + suffix, user=prefix is None, prefix=prefix
+                )
+            except (OSError, ValueError) as error:
+                raise ConfigurationError(f"Can't install {name + suffix!r}: {error}") from error
+        written.append(Path(path))
+    return written
+
+
+def uninstall(*, user: bool = False, prefix: str | None = None, name: str = NAME) -> list[Path]:
+    """Remove what `install` wrote in the same place.
+
+    Returns:
+        the directories removed.
+
+    Raises:
+        ConfigurationError: there is nothing of ours by that name, or it can't be removed.
+    """
+    prefix = _prefix(user=user, prefix=prefix)
+    place = Path(prefix, "share", "jupyter") if prefix else Path(jupyter_data_dir())
+    found = [
+        directory
+        for suffix in ("", LOCAL_SUFFIX)
+        if _is_ours(directory := place / "kernels" / (name.lower() + suffix))
+    ]
+    if not found:
+        others = KernelSpecManager().find_kernel_specs()
+        hint = f" There is one in {other}." if _is_ours(Path(other := others.get(name, ""))) else ""
+        raise ConfigurationError(f"There is no kernel {name!r} of tci-kernel in {place}.{hint}")
+    for directory in found:
+        try:
+            shutil.rmtree(directory)
+        except OSError as error:
+            raise ConfigurationError(f"Can't remove {directory}: {error.strerror}") from error
+    return found
+
+
+def _prefix(*, user: bool, prefix: str | None) -> str | None:
+    """The prefix that is meant; None for the user's own Jupyter directory.
+
+    Where nothing is said it is the environment's if this is a virtual environment, else the
+    user's: what Jupyter itself prefers.
+    """
+    if prefix is None and not user and prefer_environment_over_user():
+        return sys.prefix
+    return prefix
+
+
+def _resources() -> Path:
+    """The specs that this package brings: inside it, or beside it in a checkout."""
+    inside = Path(__file__).parent / "kernelspec"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "kernelspec"
+
+
+def _personalize(kernel_json: Path, display_name: str | None) -> None:
+    spec = json.loads(kernel_json.read_text())
+    spec["argv"][0] = sys.executable
+    if display_name:
+        spec["display_name"] = display_name
+    kernel_json.write_text(json.dumps(spec, indent=1) + "\n")
+
+
+def _is_ours(directory: Path) -> bool:
+    try:
+        return MODULE in json.loads((directory / "kernel.json").read_text())["argv"]
+    except (OSError, ValueError, KeyError):
+        return False

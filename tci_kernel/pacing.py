@@ -1,0 +1,46 @@
+"""Keeps a burst of output below the rate limits of Jupyter Server, which drops what exceeds them.
+
+ipykernel's output arrives while a cell runs; ours arrives at once, when the answer is there. What
+is more than the limits allow is held back instead of lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+
+# `ZMQChannelsWebsocketConnection`'s defaults are 1,000 messages/s and 1,000,000 bytes/s of
+# stream messages, both over a window of 3 s. These leave a tenth for headers and status.
+WINDOW = 3.0
+MESSAGES = 2_700
+STREAM_BYTES = 2_700_000
+
+# Bytes of a message beside its text: signature, headers, JSON.
+OVERHEAD = 1_000
+
+
+class IOPubPacer:
+    """Counts what was published within the window and waits while it is full."""
+
+    def __init__(self) -> None:
+        self._sent: deque[tuple[float, int]] = deque()
+        self._bytes = 0
+
+    async def wait(self, stream_bytes: int) -> None:
+        """Wait until a message may be published, and count it.
+
+        Args:
+            stream_bytes: bytes of stream text in it; 0 for other messages.
+        """
+        size = stream_bytes + OVERHEAD if stream_bytes else 0
+        self._forget(time.monotonic())
+        while self._sent and (len(self._sent) >= MESSAGES or self._bytes + size > STREAM_BYTES):
+            await asyncio.sleep(self._sent[0][0] + WINDOW - time.monotonic())
+            self._forget(time.monotonic())
+        self._sent.append((time.monotonic(), size))
+        self._bytes += size
+
+    def _forget(self, now: float) -> None:
+        while self._sent and self._sent[0][0] + WINDOW <= now:
+            self._bytes -= self._sent.popleft()[1]
