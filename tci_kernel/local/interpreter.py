@@ -1,0 +1,214 @@
+"""One interpreter: a real Jupyter kernel, driven over its own protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import zmq.asyncio
+from jupyter_client.manager import AsyncKernelManager
+
+from tci_kernel.errors import RequestRejected
+from tci_kernel.local.cleanup import Janitor
+from tci_kernel.local.outputs import OutputCollector
+from tci_kernel.schema import Output
+
+# Seconds that a kernel has to start.
+START_LIMIT = 60.0
+
+# Seconds between the signals to a cell that is to stop and does not.
+INTERRUPT_INTERVAL = 1.0
+
+# Seconds for the last output of a kernel that died, which is in the sockets still.
+LAST_WORDS = 0.1
+
+# What belongs to the host of the server, not to the code that it runs.
+_PRIVATE = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
+
+
+class _Run:
+    """A cell on its way: its outputs so far, and a future that ends with it."""
+
+    def __init__(self, msg_id: str) -> None:
+        self.msg_id = msg_id
+        self.outputs = OutputCollector()
+        self.idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(self, message: dict[str, Any]) -> None:
+        state = message["content"].get("execution_state")
+        if message["msg_type"] == "status" and state == "idle" and not self.idle.done():
+            self.idle.set_result(None)
+        self.outputs.take(message["msg_type"], message["content"])
+
+
+class Interpreter:
+    """A kernel process that runs one piece of code after another.
+
+    Args:
+        kernel_name: an installed kernelspec.
+        directory: the working directory of the code; it must exist.
+        run_files: where the connection file, the sockets and the log go, as a path that their
+            endings are added to.
+        context: the ZeroMQ context that all interpreters of a server share.
+        janitor: told of the kernel's process, which must not outlive the server.
+    """
+
+    def __init__(
+        self,
+        kernel_name: str,
+        directory: Path,
+        run_files: Path,
+        context: zmq.asyncio.Context,
+        janitor: Janitor,
+    ) -> None:
+        self._directory = directory
+        self._janitor = janitor
+        self._pid: int | None = None
+        self._log = run_files.with_suffix(".log")
+        # Sockets in a private directory need no ports, so that kernels that start side by side
+        # can't take each other's, and no other user can reach them.
+        self._manager = AsyncKernelManager(
+            kernel_name=kernel_name,
+            context=context,
+            transport="ipc",
+            ip=str(run_files),
+            connection_file=str(run_files.with_suffix(".json")),
+        )
+        self._run: _Run | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._epitaph: str | None = None
+
+    async def start(self) -> None:
+        """Start the kernel and wait until it answers.
+
+        Raises:
+            RequestRejected: it did not start; the text says what the kernel printed.
+        """
+        environment = {name: text for name, text in os.environ.items() if name not in _PRIVATE}
+        try:
+            with self._log.open("wb") as log:
+                await self._manager.start_kernel(
+                    cwd=str(self._directory), env=environment, stdout=log, stderr=log
+                )
+            self._tell_janitor()
+            self._client = self._manager.client()
+            self._client.start_channels(stdin=False, hb=False)
+            await self._client.wait_for_ready(timeout=START_LIMIT)
+        except (RuntimeError, OSError) as error:
+            raise RequestRejected(
+                f"The interpreter did not start: {error}\n{self._log_tail()}".strip(),
+                status=500,
+                code="interpreter_failed",
+            ) from error
+        self._listening = asyncio.create_task(self._listen())
+
+    async def alive(self) -> bool:
+        """Whether the kernel's process runs."""
+        return self._epitaph is None and await self._manager.is_alive()
+
+    async def execute(self, code: str) -> list[Output]:
+        """Run code and give its outputs. One call at a time.
+
+        If the call is cancelled, the code is interrupted, and the next call waits until it has
+        stopped. If the kernel dies, the outputs end in an error that says so.
+        """
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+        run = self._run = _Run(
+            self._client.execute(code, allow_stdin=False, stop_on_error=False),
+        )
+        try:
+            if not await self._wait_end(run):
+                run.outputs.add("error", await self._cause_of_death())
+        except asyncio.CancelledError:
+            self._stopping = asyncio.create_task(self._stop(run))
+            raise
+        return run.outputs.outputs()
+
+    async def close(self, epitaph: str) -> None:
+        """Kill the kernel. A running call ends in an error with the text of `epitaph`."""
+        self._epitaph = self._epitaph or epitaph
+        if self._listening is not None:
+            self._listening.cancel()
+            self._client.stop_channels()
+        if self._manager.has_kernel:
+            await self._manager.shutdown_kernel(now=True)
+        if self._pid is not None:
+            self._janitor.ended(self._pid)
+            self._pid = None
+
+    async def _wait_end(self, run: _Run) -> bool:
+        """Wait until a cell ends; false if the kernel ends before it."""
+        end = asyncio.create_task(self._end(run))
+        death = asyncio.create_task(self._death())
+        try:
+            await asyncio.wait({end, death}, return_when=asyncio.FIRST_COMPLETED)
+            if not end.done():
+                await asyncio.wait({end}, timeout=LAST_WORDS)
+            return end.done() and not end.cancelled()
+        finally:
+            end.cancel()
+            death.cancel()
+
+    async def _end(self, run: _Run) -> None:
+        """Return when a cell has ended: it is idle, and its reply is off the shell channel."""
+        await run.idle
+        while True:
+            reply = await self._client.get_shell_msg()
+            if reply["parent_header"].get("msg_id") == run.msg_id:
+                return
+
+    async def _death(self) -> None:
+        """Return when the kernel's process has ended. Polls, as its manager does."""
+        while await self.alive():  # noqa: ASYNC110 - a process raises no event
+            await asyncio.sleep(0.1)
+
+    async def _stop(self, run: _Run) -> None:
+        """Interrupt a cell until it ends: the first signal may be caught by its own code."""
+        waiting = asyncio.create_task(self._wait_end(run))
+        while not waiting.done() and await self.alive():
+            await self._manager.interrupt_kernel()
+            await asyncio.wait({waiting}, timeout=INTERRUPT_INTERVAL)
+        await waiting
+        self._stopping = None
+
+    async def _listen(self) -> None:
+        """Give each IOPub message to the cell that it belongs to.
+
+        What a thread prints after its cell has ended belongs to no answer, and is dropped.
+        """
+        while True:
+            message = await self._client.get_iopub_msg()
+            if self._run and message["parent_header"].get("msg_id") == self._run.msg_id:
+                self._run.take(message)
+
+    async def _cause_of_death(self) -> str:
+        if self._epitaph is None:
+            provisioner = self._manager.provisioner
+            status = await provisioner.poll() if provisioner else None
+            self._epitaph = (
+                f"InterpreterDied: the interpreter ended while it ran this code "
+                f"({_exit(status)}). Its variables and files are gone."
+            )
+        return self._epitaph
+
+    def _tell_janitor(self) -> None:
+        self._pid = getattr(self._manager.provisioner, "pid", None)
+        if self._pid is not None:
+            self._janitor.started(self._pid)
+
+    def _log_tail(self) -> str:
+        try:
+            return self._log.read_text(errors="replace")[-2000:]
+        except OSError:
+            return ""
+
+
+def _exit(status: int | None) -> str:
+    if status is not None and status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    return f"exit status {'unknown' if status is None else status}"

@@ -1,0 +1,79 @@
+"""The working directory of a session, and the files that a request writes into it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from tci_kernel.errors import RequestRejected
+from tci_kernel.schema import File
+
+# What Linux and macOS allow in one component of a path, in bytes.
+NAME_MAX = 255
+
+
+def decode(files: Sequence[File]) -> list[tuple[PurePosixPath, bytes]]:
+    """Check all files before the first is written.
+
+    Raises:
+        RequestRejected: a name leaves the working directory or can't be a file's, or a content
+            is not what its encoding says.
+    """
+    return [
+        (_checked_name(file.name, f"files.{i}.name"), _content(file, f"files.{i}.content"))
+        for i, file in enumerate(files)
+    ]
+
+
+def write(directory: Path, files: Sequence[tuple[PurePosixPath, bytes]]) -> None:
+    """Write decoded files, with the directories that their names have.
+
+    Raises:
+        RequestRejected: the name is a directory's, leads out of the working directory over a
+            symbolic link, or the disk is full.
+    """
+    for i, (name, content) in enumerate(files):
+        path = directory / name
+        if not path.resolve().is_relative_to(directory.resolve()):
+            raise RequestRejected(
+                f"'{name}' leads out of the working directory.", param=f"files.{i}.name"
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise RequestRejected(
+                f"'{name}' can't be written: {error.strerror}.", param=f"files.{i}.name"
+            ) from error
+
+
+def remove(directory: Path) -> None:
+    """Remove a working directory, as far as it can be; the janitor removes the rest."""
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _checked_name(name: str, param: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise RequestRejected(
+            f"'{param}' must be a path inside the working directory: relative, without '..'.",
+            param=param,
+        )
+    if not path.name or name.endswith("/") or not _is_encodable(name):
+        raise RequestRejected(f"'{param}' is not the name of a file.", param=param)
+    if any(len(part.encode()) > NAME_MAX for part in path.parts):
+        raise RequestRejected(f"'{param}' is too long.", param=param)
+    return path
+
+
+def _is_encodable(name: str) -> bool:
+    """Whether a file system can hold the name: no NUL, no half of a surrogate pair."""
+    return "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _content(file: File, param: str) -> bytes:
+    try:
+        return file.to_bytes()
+    except ValueError as error:
+        raise RequestRejected(f"'{param}' can't be decoded: {error}.", param=param) from error
