@@ -228,7 +228,7 @@ class TCIKernel(Kernel):
         return Failure.from_error(
             KeyboardInterrupt(
                 "stopped waiting. The service has no way to stop code: it may still be running "
-                "there, and the next cell waits for it."
+                "there, and the next cell may have to wait for it."
             )
         )
 

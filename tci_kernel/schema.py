@@ -249,16 +249,13 @@ def _answer(body: bytes) -> dict[str, Any]:
     try:
         # JSON has no NaN or Infinity, Python's reader takes them, and no later stage can.
         answer = json.loads(body, parse_constant=lambda _: None)
+        if _SURROGATE_ESCAPE.search(body):
+            answer = _without_surrogates(answer)
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer("The service's answer is not JSON. The code may have run.") from error
     if not isinstance(answer, dict):
         raise InvalidAnswer("The service's answer is not a JSON object. The code may have run.")
-    whole: dict[str, Any] = _without_surrogates(answer) if _has_surrogates(body) else answer
-    return whole
-
-
-def _has_surrogates(body: bytes) -> bool:
-    return _SURROGATE_ESCAPE.search(body) is not None
+    return answer
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -107,7 +107,7 @@ FAILING_CELLS = {
     "interrupt": "raise KeyboardInterrupt",
     "exit": "raise SystemExit(3)",
     "exit without a code": "raise SystemExit",
-    "class of a module": "import json\njson.loads('{')",
+    "class of a module": "import configparser\nconfigparser.ConfigParser().get('s', 'o')",
     "class of a function": "def f():\n    class L(Exception): pass\n    raise L('x: y')\nf()",
     "unicode": "class Ошибка(Exception): pass\nraise Ошибка('ü: 漢字 🐍')",
     "name as wide as the header": "raise type('E' * 80, (Exception,), {})('wide')",
@@ -116,7 +116,14 @@ FAILING_CELLS = {
     "leading line breaks": "raise ValueError('\\n\\nlate')",
     "leading spaces": "raise ValueError('  wide')",
     "recursion": "def f():\n    f()\nf()",
-    "values of several lines": "a = 'NameError: no\\nKeyError: no'\ndef f(a):\n    1/0\nf(a)",
+    "three in a chain": (
+        "try:\n    try:\n        1/0\n    except Exception:\n        raise KeyError('k')\n"
+        "except Exception:\n    raise ValueError('last')"
+    ),
+    "value shown on several lines": (
+        "class Value:\n    def __repr__(self): return 'Value:\\nKeyError: no'\n"
+        "def f(value):\n    return 1 / value\nf(Value())"
+    ),
 }
 
 
@@ -153,9 +160,10 @@ def test_message_may_quote_a_chained_plain_traceback_below_an_ipython_header() -
     assert name_and_message(text) == ("JobError", quoted)
 
 
-def test_name_below_a_header_may_start_with_a_lower_case_letter() -> None:
-    text = f"{RULE}\nstop      Traceback (most recent call last)\nCell In[1], line 1\n\nstop: now"
-    assert name_and_message(text) == ("stop", "now")
+@pytest.mark.parametrize("name", ["stop", "s" * 80])
+def test_name_below_a_header_may_start_with_a_lower_case_letter(name: str) -> None:
+    header = f"{name:<42}Traceback (most recent call last)"
+    assert name_and_message(f"{RULE}\n{header}\nCell In[1], line 1\n\n{name}: x") == (name, "x")
 
 
 def test_message_of_an_ipython_traceback_may_be_missing() -> None:
@@ -282,6 +290,19 @@ def test_last_exception_of_a_chain_wins(
     link: Link, first: BaseException, last: BaseException, expected: tuple[str, str]
 ) -> None:
     assert name_and_message(python_prints(link(first, last))) == expected
+
+
+@pytest.mark.parametrize("link", [chained, caused])
+def test_last_exception_of_a_longer_chain_wins(link: Link) -> None:
+    first_two = link(raised(KeyError("first")), raised(TypeError("second")))
+    text = python_prints(link(first_two, raised(ValueError("last"))))
+    assert name_and_message(text) == ("ValueError", "last")
+
+
+def test_chain_cut_before_its_last_exception_is_named_after_the_one_before() -> None:
+    text = python_prints(chained(raised(KeyError("k")), raised(ValueError("last"))))
+    cut = text[: text.rindex("Traceback")]
+    assert parse_error(cut).ename == "KeyError"
 
 
 def test_notes_follow_the_message() -> None:

@@ -1,0 +1,129 @@
+"""Whole notebooks through the clients that people run without a screen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+
+from tests.support.servers import ServerProcess
+
+TOUR = Path(__file__).parents[2] / "examples" / "tour.ipynb"
+
+
+def notebook(*cells: str) -> NotebookNode:
+    book: NotebookNode = new_notebook(cells=[new_code_cell(source) for source in cells])
+    return book
+
+
+def jupyter(command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "jupyter", command, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def mimes(book: NotebookNode) -> set[str]:
+    outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
+    return {mime for output in outputs for mime in output.get("data", {})}
+
+
+def test_nbclient_stops_at_an_error() -> None:
+    book = notebook("x = 1", "1/0", "print('never')")
+    with pytest.raises(CellExecutionError, match="division by zero"):
+        NotebookClient(book, kernel_name="tci-local").execute()
+    assert book.cells[1].outputs[0].ename == "ZeroDivisionError"
+    assert book.cells[2].outputs == []
+
+
+def test_nbclient_goes_on_where_errors_are_allowed() -> None:
+    book = notebook("x = 1", "1/0", "print('on', x)")
+    NotebookClient(book, kernel_name="tci-local", allow_errors=True).execute()
+    assert book.cells[1].outputs[0].evalue == "division by zero"
+    assert book.cells[2].outputs[0].text == "on 1\n"
+    assert [cell.execution_count for cell in book.cells] == [1, 2, 3]
+    nbformat.validate(book)
+
+
+def test_nbclient_at_a_remote_service(
+    server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
+    monkeypatch.setenv("TOGETHER_API_KEY", server.token)
+    book = notebook("x = 20", "x + 22")
+    NotebookClient(book, kernel_name="tci").execute()
+    assert book.cells[1].outputs[0].data["text/plain"] == "42"
+    assert book.metadata.language_info.name == "python"
+    assert book.metadata.language_info.pygments_lexer == "ipython3"
+
+
+def test_nbclients_timeout_interrupts_the_cell_and_goes_on() -> None:
+    book = notebook("x = 1", "import time; time.sleep(60)", "x")
+    client = NotebookClient(
+        book, kernel_name="tci-local", timeout=3, interrupt_on_timeout=True, allow_errors=True
+    )
+    client.execute()
+    assert book.cells[1].outputs[0].ename == "KeyboardInterrupt"
+    assert book.cells[2].outputs[0].data["text/plain"] == "1"
+
+
+def test_without_a_key_a_headless_run_fails_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOGETHER_API_KEY", "")
+    with pytest.raises(CellExecutionError, match="TOGETHER_API_KEY"):
+        NotebookClient(notebook("1"), kernel_name="tci").execute()
+
+
+def test_nbconvert_executes_the_tour_and_makes_a_page(tmp_path: Path) -> None:
+    ran = jupyter(
+        "nbconvert",
+        *("--to", "notebook", "--execute", TOUR, "--output-dir", tmp_path),
+        "--ExecutePreprocessor.kernel_name=tci-local",
+    )
+    assert ran.returncode == 0, ran.stderr
+    book = nbformat.read(tmp_path / "tour.ipynb", as_version=4)
+    nbformat.validate(book)
+    assert mimes(book) >= {
+        *("text/html", "image/png", "image/svg+xml", "text/latex", "text/markdown"),
+        *("application/json", "text/plain"),
+    }
+    tagged = [cell for cell in book.cells if "raises-exception" in cell.metadata.get("tags", [])]
+    (failing,) = [output for output in tagged[0].outputs if output.output_type == "error"]
+    assert any("Cell" in line for line in failing.traceback)
+    failed = [
+        cell
+        for cell in book.cells
+        if any(output.output_type == "error" for output in cell.get("outputs", []))
+    ]
+    assert failed == tagged
+
+    page = jupyter("nbconvert", "--to", "html", tmp_path / "tour.ipynb", "--output-dir", tmp_path)
+    assert page.returncode == 0, page.stderr
+    html = (tmp_path / "tour.html").read_text()
+    assert "data:image/png;base64," in html
+    assert failing.ename in html
+
+
+def test_jupyter_execute_runs_a_notebook_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "book.ipynb"
+    nbformat.write(notebook("print('executed')"), path)
+    ran = jupyter("execute", "--kernel_name=tci-local", "--inplace", path)
+    assert ran.returncode == 0, ran.stderr
+    assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == "executed\n"
+
+
+def test_jupyter_execute_fails_with_the_cell(tmp_path: Path) -> None:
+    path = tmp_path / "book.ipynb"
+    nbformat.write(notebook("raise ValueError('on purpose')"), path)
+    ran = jupyter("execute", "--kernel_name=tci-local", path)
+    assert ran.returncode != 0
+    assert "on purpose" in ran.stderr

@@ -1,0 +1,295 @@
+"""The client against a server that misbehaves: what is raised, and what is sent (never twice)."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tci_kernel import TCIClient, errors
+from tci_kernel.schema import File
+from tests.support import contract
+from tests.support.faulty import (
+    SESSION,
+    Action,
+    FaultyServer,
+    answer,
+    faulty_server,
+    hang_up,
+    http,
+    listing,
+    raw,
+)
+
+
+@pytest.fixture
+def service() -> Iterator[FaultyServer]:
+    with faulty_server([]) as server:
+        yield server
+
+
+MakeClient = Callable[..., TCIClient]
+
+
+@pytest.fixture
+async def make_client() -> AsyncIterator[MakeClient]:
+    """Makes clients that are closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        def make(base_url: str, **settings: object) -> TCIClient:
+            client = TCIClient(base_url=base_url, **{"api_key": "the-key", **settings})
+            stack.push_async_callback(client.aclose)
+            return client
+
+        yield make
+
+
+@pytest.fixture
+async def client(service: FaultyServer, make_client: MakeClient) -> TCIClient:
+    return make_client(service.base_url)
+
+
+def play(service: FaultyServer, *actions: Action) -> None:
+    service.actions[:] = actions
+
+
+async def test_an_execution_gives_its_session_and_outputs(
+    service: FaultyServer, client: TCIClient
+) -> None:
+    play(service, answer(("stdout", "hi"), ("execute_result", {"text/plain": "1"})))
+    ran = await client.execute("print('hi'); 1")
+    assert ran.session_id == SESSION
+    assert [output.type for output in ran.outputs] == ["stdout", "execute_result"]
+
+
+async def test_files_and_session_travel_as_the_contract_says(
+    service: FaultyServer, client: TCIClient
+) -> None:
+    play(service, answer())
+    await client.execute("pass", SESSION, [File("a.txt", "ü"), File("b.bin", "AAE=", "base64")])
+    (request,) = service.requests
+    body = contract.check("ExecuteRequest", request.body)
+    assert body == {
+        "language": "python",
+        "code": "pass",
+        "session_id": SESSION,
+        "files": [
+            {"name": "a.txt", "encoding": "string", "content": "ü"},
+            {"name": "b.bin", "encoding": "base64", "content": "AAE="},
+        ],
+    }
+
+
+async def test_sessions_are_read_with_their_times(service: FaultyServer, client: TCIClient) -> None:
+    row = {"id": SESSION, "execute_count": 3, "expires_at": "2025-12-08T07:11:51.890310+00:00"}
+    play(service, http(200, json.dumps({"data": {"sessions": [row]}, "errors": None})))
+    (session,) = await client.sessions()
+    assert (session.id, session.execute_count) == (SESSION, 3)
+    assert session.expires_at is not None
+    assert session.expires_at.isoformat() == row["expires_at"]
+    assert service.requests[0].path == "/v1/tci/sessions"
+
+
+async def test_connections_are_kept(service: FaultyServer, client: TCIClient) -> None:
+    seen = []
+
+    def note_and_answer(connection: socket.socket) -> None:
+        seen.append(connection.getpeername())
+        answer()(connection)
+
+    play(service, note_and_answer)
+    for _ in range(3):
+        await client.execute("pass")
+    assert len(set(seen)) == 1
+
+
+@pytest.mark.parametrize(
+    "errors_", [["the session has ended"], [{"message": "the session has ended"}]]
+)
+async def test_null_data_means_that_nothing_ran(
+    service: FaultyServer, client: TCIClient, errors_: object
+) -> None:
+    play(service, http(200, json.dumps({"data": None, "errors": errors_})))
+    with pytest.raises(errors.ExecutionRefused, match="the session has ended") as caught:
+        await client.execute("pass")
+    assert not caught.value.may_have_run
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "may_have_run"),
+    [
+        (400, errors.ServiceError, False),
+        (401, errors.AuthenticationFailed, False),
+        (402, errors.OutOfCredit, False),
+        (403, errors.AuthenticationFailed, False),
+        (404, errors.ServiceError, False),
+        (429, errors.RateLimited, False),
+        (500, errors.ServiceError, True),
+        (503, errors.ServiceError, True),
+        (524, errors.ServiceError, True),
+    ],
+)
+async def test_other_statuses_say_whether_the_code_may_have_run(
+    service: FaultyServer,
+    client: TCIClient,
+    status: int,
+    kind: type[errors.TCIError],
+    may_have_run: bool,
+) -> None:
+    play(service, http(status, json.dumps({"error": {"message": "because", "type": "x"}})))
+    with pytest.raises(kind, match=f"HTTP {status}: because") as caught:
+        await client.execute("pass")
+    assert caught.value.may_have_run is may_have_run
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Bad gateway</html>", b"\xff\xfe", b'{"data": {"sess', b"[]", b"3"]
+)
+async def test_an_answer_that_cannot_be_read_may_have_run(
+    service: FaultyServer, client: TCIClient, body: bytes
+) -> None:
+    play(service, http(200, body))
+    with pytest.raises(errors.InvalidAnswer) as caught:
+        await client.execute("pass")
+    assert caught.value.may_have_run
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        hang_up(),
+        hang_up(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"),
+        hang_up(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{"),
+        raw(b"this is not HTTP\r\n\r\n"),
+    ],
+)
+async def test_a_lost_connection_may_have_run_and_is_not_sent_again(
+    service: FaultyServer, client: TCIClient, action: Action
+) -> None:
+    play(service, action)
+    with pytest.raises(errors.ConnectionLost, match="may have run") as caught:
+        await client.execute("pass")
+    assert caught.value.may_have_run
+    assert len(service.requests) == 1
+
+
+async def test_a_refused_connection_did_not_run(make_client: MakeClient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    client = make_client(f"http://127.0.0.1:{port}")
+    with pytest.raises(errors.ConnectionFailed, match="did not run") as caught:
+        await client.execute("pass")
+    assert not caught.value.may_have_run
+
+
+async def test_an_unknown_host_did_not_run(make_client: MakeClient) -> None:
+    client = make_client("http://no-such-host.invalid/v1")
+    with pytest.raises(errors.ConnectionFailed):
+        await client.execute("pass")
+
+
+async def test_a_read_timeout_is_only_one_that_was_asked_for(
+    service: FaultyServer, make_client: MakeClient
+) -> None:
+    play(service, lambda _: None)
+    client = make_client(service.base_url, read_timeout=0.2)
+    with pytest.raises(errors.ConnectionLost, match="ReadTimeout"):
+        await client.execute("pass")
+    assert TCIClient().read_timeout is None
+
+
+@pytest.mark.parametrize("key", ["", "  ", "two words", "ключ", "line\nend"])
+async def test_a_key_that_cannot_be_one_is_not_sent(
+    service: FaultyServer, make_client: MakeClient, key: str
+) -> None:
+    client = make_client(service.base_url, api_key=key)
+    with pytest.raises(errors.ConfigurationError) as caught:
+        await client.execute("pass")
+    assert "TOGETHER_API_KEY" in str(caught.value)
+    assert not key.strip() or key not in str(caught.value)
+    assert service.requests == []
+
+
+@pytest.mark.parametrize("url", ["ftp://host/v1", "not a url", "http://"])
+async def test_an_address_that_cannot_be_one_is_said(make_client: MakeClient, url: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match="TOGETHER_BASE_URL"):
+        await make_client(url).execute("pass")
+
+
+def test_settings_come_from_the_environment_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOGETHER_BASE_URL", raising=False)
+    assert TCIClient().base_url == "https://api.together.xyz/v1"
+    monkeypatch.setenv("TOGETHER_BASE_URL", "https://elsewhere/v1")
+    monkeypatch.setenv("TOGETHER_API_KEY", "from-environment")
+    assert TCIClient().base_url == "https://elsewhere/v1"
+    assert TCIClient().api_key == "from-environment"
+    assert TCIClient(api_key="given").api_key == "given"
+
+
+async def test_a_proxy_is_used_but_never_for_loopback(
+    service: FaultyServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faulty_server([answer(("stdout", "by proxy"))]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.base_url.removesuffix("/v1"))
+        play(service, answer(("stdout", "directly")))
+        ran = await make_client(service.base_url).execute("pass")
+        assert ran.outputs[0].data == "directly"
+        assert proxy.requests == []
+        elsewhere = make_client("http://service.example/v1")
+        assert (await elsewhere.execute("pass")).outputs[0].data == "by proxy"
+        assert proxy.requests[0].path == "http://service.example/v1/tci/execute"
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_key_is_sent(
+    tmp_path: Path, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = tmp_path / "certificate.pem"
+    certificate.write_bytes(self_signed())
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    with faulty_server([answer(("stdout", "sealed"))], tls=context) as service:
+        url = service.base_url.replace("http:", "https:").replace("127.0.0.1", "localhost")
+        with pytest.raises(errors.ConnectionFailed, match=r"certificate"):
+            await make_client(url).execute("pass")
+        assert service.requests == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        ran = await make_client(url).execute("pass")
+        assert ran.outputs[0].data == "sealed"
+
+
+def self_signed() -> bytes:
+    """A key and a certificate for `localhost`, made here: no secret belongs in a repository."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private + certificate.public_bytes(pem)
+
+
+async def test_listing_is_the_word_of_the_service(service: FaultyServer, client: TCIClient) -> None:
+    play(service, listing())
+    assert await client.sessions() == []

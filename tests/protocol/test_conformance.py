@@ -1,0 +1,66 @@
+"""Jupyter's own test suite for kernels, on both kernels."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from unittest.mock import patch
+
+import jupyter_kernel_test
+
+from tests.support.servers import serving
+
+
+class Conformance(jupyter_kernel_test.KernelTests):  # type: ignore[misc]
+    """Every test that applies to a kernel without completion, inspection and history."""
+
+    __test__ = False
+
+    # The contract carries none of these, and the suite would skip them.
+    test_clear_output = test_completion = test_history = test_inspect = None
+    test_is_complete = test_pager = None
+
+    language_name = "python"
+    file_extension = ".py"
+    code_hello_world = "print('hello, world')"
+    code_stderr = "import sys; print('oops', file=sys.stderr)"
+    code_generate_error = "raise ValueError('on purpose')"
+    code_execute_result = [  # noqa: RUF012 - the suite's own form
+        {"code": "6 * 7", "result": "42"},
+        {"code": "'a' + 'b'", "result": "'ab'"},
+        {"code": "from IPython.display import HTML; HTML('<b>x</b>')", "mime": "text/html"},
+    ]
+    code_display_data = [  # noqa: RUF012
+        {"code": "from IPython.display import *; display(HTML('<b>x</b>'))", "mime": "text/html"},
+        {"code": "display(Math('x^2'))", "mime": "text/latex"},
+        {"code": "display(SVG('<svg xmlns=\"urn:x\"/>'))", "mime": "image/svg+xml"},
+        {"code": "display(JSON({'a': 1}))", "mime": "application/json"},
+        {"code": "display(Markdown('*x*'))", "mime": "text/markdown"},
+    ]
+
+
+class TestLocalKernel(Conformance):
+    """On `tci-local`."""
+
+    __test__ = True
+    kernel_name = "tci-local"
+
+
+class TestRemoteKernel(Conformance):
+    """On `tci`, with a local server as its service."""
+
+    __test__ = True
+    kernel_name = "tci"
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        with ExitStack() as stack:
+            server = stack.enter_context(serving())
+            # The suite starts its kernel with this process's environment.
+            stack.enter_context(
+                patch.dict(
+                    os.environ, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
+                )
+            )
+            super().setUpClass()
+            cls.addClassCleanup(stack.pop_all().close)

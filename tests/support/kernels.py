@@ -1,0 +1,142 @@
+"""A real kernel process behind real ZeroMQ sockets, and what it said, message by message."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+from jupyter_kernel_test.msgspec_v5 import (
+    msg_structure_validator,
+    schema_fragments,
+    validate_message,
+)
+
+# Seconds for any one message; generous, since machines that test are busy.
+PATIENCE = 60.0
+
+Message = dict[str, Any]
+
+
+@dataclass
+class Answer:
+    """All that a request led to: its reply, and what was published on its behalf."""
+
+    reply: dict[str, Any]
+    published: list[Message]
+    metadata: dict[str, Any]
+
+    @property
+    def outputs(self) -> list[tuple[str, dict[str, Any]]]:
+        """Type and content of each output, in order."""
+        kept = {"stream", "display_data", "execute_result", "error", "clear_output"}
+        kept.add("update_display_data")
+        return [(m["msg_type"], m["content"]) for m in self.published if m["msg_type"] in kept]
+
+    def text(self, name: str = "stdout") -> str:
+        """What was printed to one stream."""
+        return "".join(
+            content["text"]
+            for kind, content in self.outputs
+            if kind == "stream" and content["name"] == name
+        )
+
+    def only(self, kind: str) -> dict[str, Any]:
+        """The content of the one output of a kind."""
+        (content,) = [content for name, content in self.outputs if name == kind]
+        return content
+
+    @property
+    def count(self) -> int:
+        """The number that the cell was given, as published with its code."""
+        (message,) = [m for m in self.published if m["msg_type"] == "execute_input"]
+        number: int = message["content"]["execution_count"]
+        return number
+
+
+class KernelDriver:
+    """Speaks to a kernel as a notebook would, and checks every message against the schema."""
+
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+        self.manager = manager
+        self.client = client
+
+    def run(self, code: str, **options: Any) -> Answer:
+        """Execute code and wait for everything that it leads to."""
+        return self.finish(self.client.execute(code, **options))
+
+    def finish(self, msg_id: str, channel: str = "shell") -> Answer:
+        """Wait for a request's reply and for its idle status."""
+        published = []
+        while True:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") != msg_id:
+                continue
+            check(message)
+            published.append(message)
+            if message["content"].get("execution_state") == "idle":
+                break
+        reply = self.reply(msg_id, channel)
+        return Answer(reply["content"], published, reply["metadata"])
+
+    def reply(self, msg_id: str, channel: str = "shell") -> Message:
+        """Wait for a request's reply."""
+        get = self.client.get_shell_msg if channel == "shell" else self.client.get_control_msg
+        while True:
+            message: Message = get(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == msg_id:
+                check(message)
+                return message
+
+    def control(self, kind: str, content: dict[str, Any]) -> Message:
+        """Send a request on the control channel and wait for its reply."""
+        message = self.client.session.msg(kind, content)
+        self.client.control_channel.send(message)
+        return self.reply(message["header"]["msg_id"], "control")
+
+    def interrupt(self) -> float:
+        """Interrupt over the control channel; gives the seconds until the reply."""
+        start = time.monotonic()
+        self.control("interrupt_request", {})
+        return time.monotonic() - start
+
+
+def check(message: Message) -> None:
+    """Check a message against the schema of the protocol, for the types that the suite has."""
+    kind = message["msg_type"]
+    if kind not in schema_fragments:
+        msg_structure_validator.validate(message)
+    elif message["content"].get("status") == "aborted":
+        # The protocol's word; the suite's schema knows "abort", which no kernel sends.
+        assert message["content"] == {"status": "aborted"}
+    else:
+        validate_message(message, kind)
+
+
+@contextmanager
+def kernel(name: str = "tci", *arguments: str, **environment: str) -> Iterator[KernelDriver]:
+    """Start a kernel process from its kernelspec, and shut it down afterwards.
+
+    Args:
+        name: the kernelspec.
+        arguments: added to its command line.
+        environment: added to this process's environment.
+    """
+    manager = KernelManager(kernel_name=name)
+    manager.start_kernel(
+        extra_arguments=list(arguments), env={**os.environ, "TOGETHER_API_KEY": "", **environment}
+    )
+    client: BlockingKernelClient = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=PATIENCE)
+        yield KernelDriver(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()
+        manager.cleanup_resources()
