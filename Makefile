@@ -10,8 +10,9 @@ DEMO := build/demo
 # Execute the tour on the local kernel, to a notebook and a page.
 demo: $(VENV)/.demo
 	$(BIN)/jupyter nbconvert --to notebook --execute examples/tour.ipynb \
-		--ExecutePreprocessor.kernel_name=tci-local --output-dir $(DEMO) --log-level WARN
-	$(BIN)/jupyter nbconvert --to html $(DEMO)/tour.ipynb --output-dir $(DEMO) --log-level WARN
+		--ExecutePreprocessor.kernel_name=tci-local --KernelManager.transport_encryption=auto \
+		--output-dir $(DEMO) --log-level WARN
+	$(BIN)/jupyter nbconvert --to html $(DEMO)/tour.ipynb --output-dir $(DEMO) --log-level ERROR
 	@echo
 	@echo "The tour ran on the kernel tci-local. Its results:"
 	@echo "  $(CURDIR)/$(DEMO)/tour.ipynb   the executed notebook"
