@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -272,7 +273,10 @@ class TCIKernel(Kernel):
 def _stream_bytes(message: Message) -> int:
     """The bytes that Jupyter Server's data rate counts: those of stream text alone."""
     message_type, content = message
-    return len(content["text"].encode()) if message_type == "stream" else 0
+    if message_type != "stream":
+        return 0
+    # As they are sent: an escape such as a line end's or a colour's is longer than its character.
+    return len(json.dumps(content["text"], ensure_ascii=False).encode())
 
 
 def _is_cancelled() -> bool:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from tci_kernel.errors import ExecutionRefused, InvalidAnswer, RequestRejected
@@ -21,8 +21,9 @@ from tci_kernel.errors import ExecutionRefused, InvalidAnswer, RequestRejected
 ENCODINGS = ("string", "base64")
 LANGUAGES = ("python",)
 
-# The escape of half a surrogate pair, which JSON allows and UTF-8 can't carry any further.
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+# Levels of nesting that an answer may have. json and nbformat handle some hundreds, depending on
+# the stack below them; what people display has about ten.
+MAX_DEPTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +248,7 @@ def error_message(body: bytes) -> str:
 
 def _answer(body: bytes) -> dict[str, Any]:
     try:
-        # JSON has no NaN or Infinity, Python's reader takes them, and no later stage can.
-        answer = json.loads(body, parse_constant=lambda _: None)
-        if _SURROGATE_ESCAPE.search(body):
-            answer = _without_surrogates(answer)
+        answer = _carried(json.loads(body.decode("utf-8-sig", "replace")))
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer("The service's answer is not JSON. The code may have run.") from error
     if not isinstance(answer, dict):
@@ -258,14 +256,24 @@ def _answer(body: bytes) -> dict[str, Any]:
     return answer
 
 
-def _without_surrogates(value: Any) -> Any:
-    """The value with each lone surrogate, which UTF-8 can't carry, as U+FFFD."""
+def _carried(value: Any, depth: int = 0) -> Any:
+    """The value without what no later stage can carry as JSON in UTF-8.
+
+    Python's reader takes more than that: NaN, numbers beyond a float's range, escapes of half a
+    surrogate pair, and nesting almost as deep as its stack.
+    """
     if isinstance(value, str):
+        if value.isascii():
+            return value
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, (list, dict)) and depth == MAX_DEPTH:
+        raise RecursionError("nested too deeply")
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        return [_carried(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        return {_carried(key): _carried(item, depth + 1) for key, item in value.items()}
     return value
 
 
