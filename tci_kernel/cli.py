@@ -7,23 +7,25 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tci_kernel import __version__
 from tci_kernel.errors import ConfigurationError
 from tci_kernel.local import MAX_SESSIONS, SESSION_LIFETIME
 
-_COMMANDS = ("install", "uninstall", "serve")
+_OWN_OPTIONS = ("-h", "--help", "--version")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a sub-command; anything that names none starts the kernel, as kernelspecs do.
+    """Run a sub-command; options alone start the kernel, as kernelspecs do.
 
     Exits with 0, or with 2 after a line that says what is wrong.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments and arguments[0] not in (*_COMMANDS, "-h", "--help", "--version"):
-        _run_kernel(arguments[1:] if arguments[0] == "kernel" else arguments)
-        return
+    if arguments and arguments[0] == "kernel":
+        return _run_kernel(arguments[1:])
+    if arguments and arguments[0].startswith("-") and arguments[0] not in _OWN_OPTIONS:
+        return _run_kernel(arguments)
     parser = _parser()
     options = parser.parse_args(arguments or ["--help"])
     try:
@@ -102,24 +104,24 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65_535:  # noqa: PLR2004 - the range of TCP's ports
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return port
+    with suppress(ValueError):
+        if 0 <= int(text) <= 65_535:  # noqa: PLR2004 - the range of TCP's ports
+            return int(text)
+    raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError("give a number of seconds above 0")
-    return seconds
+    with suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError("give a number of seconds above 0")
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("give a whole number above 0")
-    return count
+    with suppress(ValueError):
+        if int(text) > 0:
+            return int(text)
+    raise argparse.ArgumentTypeError("give a whole number above 0")
 
 
 def _install(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,9 @@ MODULE = "tci_kernel"
 # The names of the two specs: the service's, and the suffix of the local one.
 NAME = "tci"
 LOCAL_SUFFIX = "-local"
+
+# Stricter than Jupyter, which takes `..` as a name and would install over what is there.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def install(
@@ -42,6 +46,11 @@ def install(
         ConfigurationError: the name can't be used, or the place can't be written.
     """
     prefix = _prefix(user=user, prefix=prefix)
+    for directory in _directories(_place(prefix), name):
+        if directory.exists() and not _is_ours(directory):
+            raise ConfigurationError(
+                f"{directory} is there already and is not of tci-kernel: give another --name."
+            )
     written = []
     for suffix, addition in (("", ""), (LOCAL_SUFFIX, " (local)")):
         with tempfile.TemporaryDirectory() as scratch:
@@ -52,7 +61,7 @@ def install(
                 path = KernelSpecManager().install_kernel_spec(
                     str(source), name + suffix, user=prefix is None, prefix=prefix
                 )
-            except (OSError, ValueError) as error:
+            except OSError as error:
                 raise ConfigurationError(f"Can't install {name + suffix!r}: {error}") from error
         written.append(Path(path))
     return written
@@ -67,22 +76,20 @@ def uninstall(*, user: bool = False, prefix: str | None = None, name: str = NAME
     Raises:
         ConfigurationError: there is nothing of ours by that name, or it can't be removed.
     """
-    prefix = _prefix(user=user, prefix=prefix)
-    place = Path(prefix, "share", "jupyter") if prefix else Path(jupyter_data_dir())
-    found = [
-        directory
-        for suffix in ("", LOCAL_SUFFIX)
-        if _is_ours(directory := place / "kernels" / (name.lower() + suffix))
-    ]
+    place = _place(_prefix(user=user, prefix=prefix))
+    found = [directory for directory in _directories(place, name) if _is_ours(directory)]
     if not found:
-        others = KernelSpecManager().find_kernel_specs()
-        hint = f" There is one in {other}." if _is_ours(Path(other := others.get(name, ""))) else ""
+        other = KernelSpecManager().find_kernel_specs().get(name.lower())
+        hint = f" There is one in {other}." if other and _is_ours(Path(other)) else ""
         raise ConfigurationError(f"There is no kernel {name!r} of tci-kernel in {place}.{hint}")
     for directory in found:
         try:
-            shutil.rmtree(directory)
+            if directory.is_symlink():
+                directory.unlink()  # what it leads to was put there by somebody else
+            else:
+                shutil.rmtree(directory)
         except OSError as error:
-            raise ConfigurationError(f"Can't remove {directory}: {error.strerror}") from error
+            raise ConfigurationError(f"Can't remove {directory}: {error}") from error
     return found
 
 
@@ -92,9 +99,27 @@ def _prefix(*, user: bool, prefix: str | None) -> str | None:
     Where nothing is said it is the environment's if this is a virtual environment, else the
     user's: what Jupyter itself prefers.
     """
+    if prefix is not None and not prefix:
+        raise ConfigurationError("The prefix is empty: name a directory.")
     if prefix is None and not user and prefer_environment_over_user():
         return sys.prefix
     return prefix
+
+
+def _place(prefix: str | None) -> Path:
+    """The data directory of Jupyter's that a prefix means."""
+    return Path(jupyter_data_dir()) if prefix is None else Path(prefix, "share", "jupyter")
+
+
+def _directories(place: Path, name: str) -> list[Path]:
+    """Where the two specs of a name are, whether they exist or not."""
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} is no name for a kernel: use ASCII letters, digits, '.', '-' and '_', and "
+            "begin with neither '.' nor '-'."
+        )
+    # Jupyter's names are in lower case, whatever is asked for.
+    return [place / "kernels" / (name.lower() + suffix) for suffix in ("", LOCAL_SUFFIX)]
 
 
 def _resources() -> Path:
@@ -112,7 +137,9 @@ def _personalize(kernel_json: Path, display_name: str | None) -> None:
 
 
 def _is_ours(directory: Path) -> bool:
+    """Whether a directory holds a spec that starts this package."""
     try:
-        return MODULE in json.loads((directory / "kernel.json").read_text())["argv"]
-    except (OSError, ValueError, KeyError):
+        argv = json.loads((directory / "kernel.json").read_bytes())["argv"]
+    except (OSError, ValueError, LookupError, TypeError):
         return False
+    return isinstance(argv, list) and MODULE in argv

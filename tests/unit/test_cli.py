@@ -1,0 +1,251 @@
+"""The command `tci-kernel`: what it does, what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import tci_kernel
+from tci_kernel.cli import main
+from tests.support.kernels import kernel
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+ENVIRONMENT_KERNELS = Path(sys.prefix, "share", "jupyter", "kernels")
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def user_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's Jupyter directory, which is also what is meant where nothing is said."""
+    directory = tmp_path / "user"
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(directory))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    return directory
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "tci_kernel", *arguments],
+        check=False,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def failing(capsys: Captured, *arguments: str) -> str:
+    """Run the command in this process, expect it to end with 2, and give what it said."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    return said.err
+
+
+# --------------------------------------------------------------------------------------------
+# Help and versions
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_lists_the_commands(arguments: list[str], capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: tci-kernel ")
+    for command in ("kernel", "install", "uninstall", "serve"):
+        assert f"\n    {command} " in text
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall", "serve"])
+def test_each_command_has_its_help(command: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: tci-kernel {command} ")
+
+
+def test_version_is_that_of_the_package() -> None:
+    for command in ([sys.executable, "-m", "tci_kernel"], [str(SCRIPTS / "tci-kernel")]):
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout == f"{tci_kernel.__version__}\n"
+
+
+def test_options_of_the_kernel_are_its_own() -> None:
+    done = run("kernel", "--help")
+
+    assert done.returncode == 0
+    assert "--local" in done.stdout
+    assert "-f=" in done.stdout
+
+
+def test_token_in_the_environment_is_not_shown_in_the_help() -> None:
+    assert "hush" not in run("serve", "--help", TCI_SERVER_TOKEN="hush").stdout
+
+
+@pytest.mark.parametrize("typo", ["instal", "Serve", "connection.json"])
+def test_unknown_command_starts_no_kernel(typo: str, capsys: Captured) -> None:
+    said = failing(capsys, typo)
+
+    assert repr(typo) in said
+    assert "install" in said
+
+
+# --------------------------------------------------------------------------------------------
+# Installing and uninstalling
+
+
+def test_install_and_uninstall_name_what_they_did(tmp_path: Path, capsys: Captured) -> None:
+    directories = [tmp_path / "share/jupyter/kernels" / name for name in ("work", "work-local")]
+
+    main(["install", "--prefix", str(tmp_path), "--name", "work", "--display-name", "At work"])
+    assert capsys.readouterr().out.splitlines() == [f"Installed {path}" for path in directories]
+    names = [json.loads((path / "kernel.json").read_text())["display_name"] for path in directories]
+    assert names == ["At work", "At work (local)"]
+
+    main(["uninstall", "--prefix", str(tmp_path), "--name", "work"])
+    assert capsys.readouterr().out.splitlines() == [f"Removed {path}" for path in directories]
+    assert not any(path.exists() for path in directories)
+
+
+@pytest.mark.parametrize("place", [["--user"], []])
+def test_install_for_the_user(place: list[str], user_directory: Path) -> None:
+    installed = run("install", *place)
+
+    assert (installed.returncode, installed.stderr) == (0, "")
+    written = sorted(user_directory.glob("kernels/*/kernel.json"))
+    assert [path.parent.name for path in written] == ["tci", "tci-local"]
+    assert run("uninstall", *place).returncode == 0
+    assert list(user_directory.glob("kernels/*")) == []
+
+
+def test_jupyter_lists_and_starts_what_was_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share" / "jupyter"))
+    assert run("install", "--prefix", str(tmp_path), "--name", "work").returncode == 0
+
+    listed = subprocess.run(
+        [str(SCRIPTS / "jupyter"), "kernelspec", "list", "--json"], capture_output=True, check=True
+    )
+
+    specs = json.loads(listed.stdout)["kernelspecs"]
+    for name in ("work", "work-local"):
+        directory = tmp_path / "share/jupyter/kernels" / name
+        assert specs[name]["resource_dir"] == str(directory)
+    # A PATH without any Python: the command in the kernelspec has to be enough.
+    with kernel("work-local", PATH="/nowhere") as driver:
+        assert driver.run("print(6 * 7)").text() == "42\n"
+
+
+def test_uninstall_of_nothing_says_so(tmp_path: Path, capsys: Captured) -> None:
+    said = failing(capsys, "uninstall", "--prefix", str(tmp_path), "--name", "absent")
+
+    assert said == (
+        f"tci-kernel: There is no kernel 'absent' of tci-kernel in {tmp_path}/share/jupyter.\n"
+    )
+
+
+def test_uninstall_tells_where_the_kernel_is(tmp_path: Path) -> None:
+    installed = tmp_path / "here" / "share" / "jupyter"
+    run("install", "--prefix", str(tmp_path / "here"), "--name", "work")
+
+    done = run("uninstall", "--user", "--name", "work", JUPYTER_PATH=str(installed))
+
+    assert done.returncode == 2
+    assert f"There is one in {installed / 'kernels' / 'work'}." in done.stderr
+
+
+def test_bad_name_is_one_line(tmp_path: Path, capsys: Captured) -> None:
+    said = failing(capsys, "install", "--prefix", str(tmp_path), "--name", "my kernel")
+
+    assert said.startswith("tci-kernel: 'my kernel' is no name for a kernel")
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    # A file in a directory's place stops everybody; missing rights would not stop root.
+    (tmp_path / "share").touch()
+
+    done = run("install", "--prefix", str(tmp_path))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tci-kernel: Can't install 'tci': ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+@pytest.mark.parametrize(
+    "places",
+    [
+        ["--user", "--sys-prefix"],
+        ["--user", "--prefix", "P"],
+        ["--sys-prefix", "--prefix", "P"],
+    ],
+)
+def test_there_is_one_place(command: str, places: list[str], capsys: Captured) -> None:
+    before = [path.stat().st_mtime_ns for path in ENVIRONMENT_KERNELS.glob("*")]
+
+    assert "not allowed with argument" in failing(capsys, command, *places)
+
+    assert [path.stat().st_mtime_ns for path in ENVIRONMENT_KERNELS.glob("*")] == before
+
+
+# --------------------------------------------------------------------------------------------
+# Options of the server
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "advice"),
+    [
+        ("--port", "abc", "a number from 0 to 65535"),
+        ("--port", "-1", "a number from 0 to 65535"),
+        ("--port", "65536", "a number from 0 to 65535"),
+        ("--port", "80.5", "a number from 0 to 65535"),
+        ("--port", "", "a number from 0 to 65535"),
+        ("--session-lifetime", "0", "a number of seconds above 0"),
+        ("--session-lifetime", "-5", "a number of seconds above 0"),
+        ("--session-lifetime", "nan", "a number of seconds above 0"),
+        ("--session-lifetime", "inf", "a number of seconds above 0"),
+        ("--session-lifetime", "1h", "a number of seconds above 0"),
+        ("--max-sessions", "0", "a whole number above 0"),
+        ("--max-sessions", "-1", "a whole number above 0"),
+        ("--max-sessions", "1.5", "a whole number above 0"),
+        ("--max-sessions", "many", "a whole number above 0"),
+    ],
+)
+def test_wrong_number_is_explained(option: str, value: str, advice: str, capsys: Captured) -> None:
+    said = failing(capsys, "serve", f"{option}={value}")
+
+    assert said.splitlines()[-1].startswith(f"tci-kernel serve: error: argument {option}: ")
+    assert said.splitlines()[-1].endswith(advice)
+
+
+def test_server_open_to_the_network_needs_a_token() -> None:
+    done = run("serve", "--host", "0.0.0.0", TCI_SERVER_TOKEN="")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tci-kernel: 0.0.0.0 can be reached from other machines")
+    assert done.stderr.count("\n") == 1
+
+
+def test_unknown_kernel_for_the_sessions_is_named_with_those_there_are() -> None:
+    done = run("serve", "--kernel-name", "absent")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tci-kernel: There is no kernel 'absent'. There are: ")
+    assert "python3" in done.stderr

@@ -1,0 +1,295 @@
+"""The package as it is built and imported: what is in it, and what leans on what."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import struct
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+import tci_kernel
+from tests.support.kernels import kernel
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "tci_kernel"
+SPECS = ("tci", "tci-local")
+LOGOS = {"logo-32x32.png": (32, 32), "logo-64x64.png": (64, 64)}
+
+
+# --------------------------------------------------------------------------------------------
+# Public names
+
+
+@pytest.mark.parametrize("name", tci_kernel.__all__)
+def test_public_name_can_be_imported(name: str) -> None:
+    assert getattr(tci_kernel, name) is not None
+
+
+def test_name_that_is_not_public_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"'tci_kernel' has no attribute 'absent'"):
+        tci_kernel.absent  # noqa: B018 - looking it up is the test
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import tci_kernel", ["ipykernel", "httpx", "tornado", "traitlets", "tci_kernel.client"]),
+        ("from tci_kernel import TCIError", ["ipykernel", "httpx", "tornado", "traitlets"]),
+        ("from tci_kernel import TCIClient", ["ipykernel", "httpx", "zmq"]),
+        ("import tci_kernel.app", ["httpx", "tci_kernel.session", "tci_kernel.local.server"]),
+        ("import tci_kernel.cli", ["ipykernel", "httpx", "jupyter_client", "zmq"]),
+        ("import tci_kernel.session", ["ipykernel", "httpx"]),
+        ("import tci_kernel.local.server", ["ipykernel", "httpx"]),
+    ],
+)
+def test_import_loads_only_what_it_needs(statement: str, unwanted: list[str]) -> None:
+    code = f"import sys; {statement}; print([name for name in {unwanted} if name in sys.modules])"
+
+    assert _output(sys.executable, "-c", code) == "[]\n"
+
+
+# --------------------------------------------------------------------------------------------
+# What leans on what
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {_name(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def _imports(module: str) -> Iterator[str]:
+    """The modules that a module imports, wherever in it, for types alone as well."""
+    path = SOURCES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), package)
+            for alias in node.names:
+                inner = f"{origin}.{alias.name}"
+                yield inner if inner in SOURCES else origin
+
+
+def _leans_on(module: str) -> set[str]:
+    """The modules of the package that a module imports, directly or through others.
+
+    The package itself has lazy imports of its public names alone, and is left out.
+    """
+    found: set[str] = set()
+    ahead = [module]
+    while ahead:
+        inner = {name for name in _imports(ahead.pop()) if name in SOURCES} - {"tci_kernel"}
+        ahead += inner - found
+        found |= inner
+    return found
+
+
+def _importers(library: str) -> set[str]:
+    return {
+        module
+        for module in SOURCES
+        if any(name.partition(".")[0] == library for name in _imports(module))
+    }
+
+
+LAYERS = ["schema", "client", "session", "kernel", "app", "cli"]
+
+
+@pytest.mark.parametrize("lower", LAYERS)
+def test_arrows_point_one_way(lower: str) -> None:
+    above = {f"tci_kernel.{name}" for name in LAYERS[LAYERS.index(lower) :]}
+
+    assert not _leans_on(f"tci_kernel.{lower}") & above
+
+
+def test_no_module_leans_on_itself() -> None:
+    assert [module for module in SOURCES if module in _leans_on(module)] == []
+
+
+def test_events_know_nothing_of_the_service_or_of_jupyter() -> None:
+    assert _leans_on("tci_kernel.events") <= {
+        "tci_kernel.errors",
+        "tci_kernel.schema",
+        "tci_kernel.tracebacks",
+    }
+
+
+def test_nothing_below_the_kernel_imports_ipykernel() -> None:
+    below = _leans_on("tci_kernel.kernel") - {"tci_kernel.kernel"}
+
+    assert "tci_kernel.session" in below
+    assert not _importers("ipykernel") & below
+
+
+def test_only_the_client_imports_httpx() -> None:
+    assert _importers("httpx") == {"tci_kernel.client"}
+
+
+def test_programs_for_the_remote_interpreter_import_nothing_of_the_package() -> None:
+    remote = {module for module in SOURCES if module.startswith("tci_kernel.remote.")}
+
+    assert not remote & _importers("tci_kernel")
+
+
+def test_local_server_shares_the_schema_the_errors_and_one_function() -> None:
+    local = {module for module in SOURCES if module.startswith("tci_kernel.local")}
+    shared = {name for module in local for name in _imports(module) if name in SOURCES} - local
+
+    assert shared <= {"tci_kernel.schema", "tci_kernel.errors", "tci_kernel.client"}
+    for module in local:
+        for node in ast.walk(ast.parse(SOURCES[module].read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "tci_kernel.client":
+                assert [alias.name for alias in node.names] == ["is_loopback"]
+
+
+def test_janitor_runs_as_a_file_and_so_imports_nothing_of_the_package() -> None:
+    outside = {name.partition(".")[0] for name in _imports("tci_kernel.local.janitor")}
+
+    assert outside <= sys.stdlib_module_names
+
+
+# --------------------------------------------------------------------------------------------
+# Kernelspecs and logos
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("logo", LOGOS)
+def test_logo_has_the_size_that_its_name_says(spec: str, logo: str) -> None:
+    head = (ROOT / "kernelspec" / spec / logo).read_bytes()[:24]
+
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", head[16:]) == LOGOS[logo]
+
+
+def test_openapi_in_both_notations_says_the_same() -> None:
+    import yaml  # noqa: PLC0415
+
+    source = yaml.safe_load((PACKAGE / "local" / "openapi.yaml").read_text())
+
+    assert json.loads((PACKAGE / "local" / "openapi.json").read_text()) == source
+
+
+# --------------------------------------------------------------------------------------------
+# The wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel as pip builds it from this checkout."""
+    directory = tmp_path_factory.mktemp("wheel")
+    _output(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", str(directory), str(ROOT))
+    (built,) = directory.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment with the wheel in it, which finds what it needs in the one around."""
+    directory = tmp_path_factory.mktemp("environment")
+    _output(sys.executable, "-m", "venv", "--without-pip", str(directory))
+    python = str(directory / "bin" / "python")
+    _output(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", str(wheel))
+    (packages,) = directory.glob("lib/python*/site-packages")
+    (packages / "around.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return directory
+
+
+def test_wheel_holds_all_that_the_package_needs(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+
+    version = f"tci_kernel-{tci_kernel.__version__}"
+    for spec in SPECS:
+        for file in ("kernel.json", "logo-svg.svg", *LOGOS):
+            assert f"{version}.data/data/share/jupyter/kernels/{spec}/{file}" in names
+            assert f"tci_kernel/kernelspec/{spec}/{file}" in names
+    modules = {path.relative_to(ROOT).as_posix() for path in SOURCES.values()}
+    assert modules <= names
+    assert {"py.typed", "local/openapi.yaml", "local/openapi.json"} <= {
+        name.removeprefix("tci_kernel/") for name in names
+    }
+    assert f"{version}.dist-info/licenses/LICENSE" in names
+    assert not [name for name in names if name.startswith("tests") or "__pycache__" in name]
+
+
+def test_wheel_brings_kernels_that_jupyter_finds(environment: Path) -> None:
+    specs = _kernelspecs(environment)
+
+    for name in SPECS:
+        assert specs[name]["resource_dir"] == str(_kernels(environment) / name)
+        assert specs[name]["spec"]["argv"][:3] == ["python", "-m", "tci_kernel"]
+
+
+def test_every_module_of_the_wheel_can_be_imported(environment: Path) -> None:
+    modules = sorted(set(SOURCES) - {"tci_kernel.__main__", "tci_kernel.local.janitor"})
+    code = f"import {', '.join(modules)}; print(tci_kernel.__file__)"
+
+    imported = _output(str(environment / "bin" / "python"), "-c", code)
+
+    assert imported.startswith(str(environment))
+
+
+def test_installed_command_serves_the_environment_that_it_is_in(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = str(environment / "bin" / "tci-kernel")
+    written = [f"{_kernels(environment) / name}" for name in SPECS]
+    install = ("install", "--sys-prefix", "--display-name", "Mine")
+
+    # In a virtual environment this is the place that is meant where none is named, too.
+    for arguments in (install, ("install",)):
+        said = _output(command, *arguments)
+        assert said.splitlines() == [f"Installed {path}" for path in written]
+    spec = _kernelspecs(environment)["tci"]["spec"]
+    assert spec["argv"][0] == str(environment / "bin" / "python")
+    assert spec["display_name"] == "Python (Together Code Interpreter)"
+    monkeypatch.setenv("JUPYTER_PATH", str(_kernels(environment).parent))
+    # Python looks into the current directory first, and would find the checkout's modules there.
+    monkeypatch.chdir(environment)
+    with kernel("tci-local") as driver:
+        assert driver.run("print(6 * 7)").text() == "42\n"
+
+    said = _output(command, "uninstall", "--sys-prefix")
+    assert said.splitlines() == [f"Removed {path}" for path in written]
+    assert list(_kernels(environment).iterdir()) == []
+
+
+def _kernels(environment: Path) -> Path:
+    return environment / "share" / "jupyter" / "kernels"
+
+
+def _kernelspecs(environment: Path) -> dict[str, Any]:
+    """What `jupyter kernelspec list` gives in an environment."""
+    python = str(environment / "bin" / "python")
+    listed = json.loads(_output(python, "-m", "jupyter_client.kernelspecapp", "list", "--json"))
+    specs: dict[str, Any] = listed["kernelspecs"]
+    return specs
+
+
+def _output(*command: str) -> str:
+    """What a command printed; it has to succeed. It runs where no module of ours is found."""
+    unset = ("JUPYTER_PATH", "JUPYTER_PREFER_ENV_PATH", "PYTHONPATH", "PIP_REQUIRE_VIRTUALENV")
+    done = subprocess.run(
+        command,
+        cwd=ROOT.anchor,
+        env={name: value for name, value in os.environ.items() if name not in unset},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
