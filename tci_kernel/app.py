@@ -43,6 +43,14 @@ class TCIKernelApp(IPKernelApp):
     )
     subcommands = Dict()
 
+    @default("outstream_class")
+    def _outstream_class_default(self) -> None:
+        """Leave stdout and stderr alone: nothing of the user's is printed in this process.
+
+        The base class's own streams are flushed after a shutdown was answered, which blocks where
+        the thread behind them has ended before.
+        """
+
     @default("kernel_class")
     def _kernel_class_default(self) -> type[Kernel]:
         return TCIKernel
