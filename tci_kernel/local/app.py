@@ -64,9 +64,25 @@ class ServiceHandler(tornado.web.RequestHandler):
         self._chunks: list[bytes] = []
         self._length = 0
         self._work: asyncio.Future[Any] | None = None
+        self._rejection: RequestRejected | None = None
 
     def prepare(self) -> None:
-        """Turn away whoever may not call, before the body is read."""
+        """Decide who may call. Who may not hears of it once the body is read, and thrown away.
+
+        An answer that comes earlier closes the connection, under a caller who still sends or who
+        sends the next request on it.
+        """
+        try:
+            self.check_caller()
+        except RequestRejected as rejection:
+            self._rejection = rejection
+
+    def check_caller(self) -> None:
+        """Turn away whoever may not call.
+
+        Raises:
+            RequestRejected: another server was meant, the token is wrong, or the method is.
+        """
         if not _is_own_host(self.request.headers.get("Host", ""), self._host):
             # A page in a browser can make its own name resolve to this address (DNS rebinding).
             raise RequestRejected("The Host header names another server.", status=403)
@@ -78,12 +94,23 @@ class ServiceHandler(tornado.web.RequestHandler):
             raise RequestRejected(f"Use {self.method} here.", status=_NOT_ALLOWED)
 
     def data_received(self, chunk: bytes) -> None:
-        """Collect the body; of one that is too long, read on and keep nothing."""
+        """Collect the body; of one that nobody will read, or is too long, keep nothing."""
         self._length += len(chunk)
-        if self._length <= MAX_BODY:
+        if self._rejection is None and self._length <= MAX_BODY:
             self._chunks.append(chunk)
         else:
             self._chunks.clear()
+
+    async def respond(self) -> None:
+        """Answer a caller who may call."""
+        raise NotImplementedError
+
+    async def _dispatch(self) -> None:
+        if self._rejection is not None:
+            raise self._rejection
+        await self.respond()
+
+    get = head = post = put = patch = delete = options = _dispatch
 
     def on_connection_close(self) -> None:
         """Stop the work of a caller who hung up."""
@@ -153,7 +180,7 @@ class ServiceHandler(tornado.web.RequestHandler):
             # A browser asks first before it sends this type to another site, and is refused.
             raise RequestRejected("Send 'Content-Type: application/json'.", status=415)
         try:
-            return json.loads(b"".join(self._chunks))
+            return json.loads(b"".join(self._chunks).decode(), parse_constant=_reject_constant)
         except (ValueError, RecursionError) as error:
             raise RequestRejected(f"The body is not JSON: {error}.") from error
 
@@ -163,7 +190,7 @@ class ExecuteHandler(ServiceHandler):
 
     method = "POST"
 
-    async def post(self) -> None:
+    async def respond(self) -> None:
         """Run code."""
         request = ExecuteRequest.from_json(self.read_json())
         ran = await self.work(self._pool.execute(request))
@@ -175,7 +202,7 @@ class ExecuteHandler(ServiceHandler):
 class SessionsHandler(ServiceHandler):
     """`GET /tci/sessions`."""
 
-    async def get(self) -> None:
+    async def respond(self) -> None:
         """List the live sessions."""
         sessions = [session.to_json() for session in await self.work(self._pool.sessions())]
         self.send({"data": {"sessions": sessions}, "errors": None})
@@ -186,7 +213,7 @@ class OpenAPIHandler(ServiceHandler):
 
     is_public = True
 
-    async def get(self) -> None:
+    async def respond(self) -> None:
         """Give the description of this server."""
         self.send(json.loads(files("tci_kernel.local").joinpath("openapi.json").read_bytes()))
 
@@ -194,12 +221,17 @@ class OpenAPIHandler(ServiceHandler):
 class NotFoundHandler(ServiceHandler):
     """Every other path."""
 
-    def prepare(self) -> None:
+    def check_caller(self) -> None:
         """Say what there is."""
         raise RequestRejected(
             "There is only POST /v1/tci/execute, GET /v1/tci/sessions and GET /openapi.json.",
             status=404,
         )
+
+
+def _reject_constant(name: str) -> None:
+    """Python's reader takes NaN and Infinity, which JSON doesn't have."""
+    raise ValueError(f"{name} is no value of JSON")
 
 
 def _is_own_host(header: str, host: str) -> bool:

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-_SCRIPT = Path(__file__).with_name("janitor.py")
+from tci_kernel.local import janitor
 
 # Seconds that an orderly close waits for the janitor.
 _PATIENCE = 2.0
@@ -18,13 +18,17 @@ class Janitor:
 
     Args:
         root: the directory that it removes when this process ends, in whatever way.
+
+    Attributes:
+        mark: what kernels must have in their environment, for it to find what their cells start.
     """
 
     def __init__(self, root: Path) -> None:
+        self.mark = {janitor.MARK: str(root)}
         # Isolated and without site-packages, it starts in some 15 ms. A session of its own
         # keeps it out of reach of signals to the server's group.
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-S", str(_SCRIPT), str(root)],
+            [sys.executable, "-I", "-S", janitor.__file__, str(root)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import zmq.asyncio
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 
 from tci_kernel.errors import RequestRejected
@@ -25,23 +27,33 @@ INTERRUPT_INTERVAL = 1.0
 # Seconds for the last output of a kernel that died, which is in the sockets still.
 LAST_WORDS = 0.1
 
+# Seconds for the reply to a cell that has ended. A kernel sends none if it can't be put in JSON.
+REPLY_LIMIT = 1.0
+
 # What belongs to the host of the server, not to the code that it runs.
 _PRIVATE = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
 
 
 class _Run:
-    """A cell on its way: its outputs so far, and a future that ends with it."""
+    """A cell on its way: its outputs so far, and an event that says it has ended."""
 
     def __init__(self, msg_id: str) -> None:
         self.msg_id = msg_id
         self.outputs = OutputCollector()
-        self.idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended = asyncio.Event()  # outlives the cancellation of a call that waits for it
 
     def take(self, message: dict[str, Any]) -> None:
-        state = message["content"].get("execution_state")
-        if message["msg_type"] == "status" and state == "idle" and not self.idle.done():
-            self.idle.set_result(None)
+        """Take what the cell produced. What a thread prints after its end is dropped."""
+        if self.ended.is_set():
+            return
+        if message["content"].get("execution_state") == "idle":
+            self.ended.set()
         self.outputs.take(message["msg_type"], message["content"])
+
+    def conclude(self, reply: dict[str, Any]) -> None:
+        """Take the reply, which tells of a failure even where its traceback could not be sent."""
+        if reply["content"].get("status") == "error" and not self.outputs.failed:
+            self.outputs.take("error", reply["content"])
 
 
 class Interpreter:
@@ -65,6 +77,7 @@ class Interpreter:
         janitor: Janitor,
     ) -> None:
         self._directory = directory
+        self._context = context
         self._janitor = janitor
         self._pid: int | None = None
         self._log = run_files.with_suffix(".log")
@@ -92,13 +105,14 @@ class Interpreter:
         try:
             with self._log.open("wb") as log:
                 await self._manager.start_kernel(
-                    cwd=str(self._directory), env=environment, stdout=log, stderr=log
+                    cwd=str(self._directory),
+                    env=environment | self._janitor.mark,
+                    stdout=log,
+                    stderr=log,
                 )
             self._tell_janitor()
-            self._client = self._manager.client()
-            self._client.start_channels(stdin=False, hb=False)
-            await self._client.wait_for_ready(timeout=START_LIMIT)
-        except (RuntimeError, OSError) as error:
+            self._client = await self._connect()
+        except (RuntimeError, OSError, zmq.ZMQError) as error:
             raise RequestRejected(
                 f"The interpreter did not start: {error}\n{self._log_tail()}".strip(),
                 status=500,
@@ -106,18 +120,32 @@ class Interpreter:
             ) from error
         self._listening = asyncio.create_task(self._listen())
 
+    async def _connect(self) -> AsyncKernelClient:
+        # Left to itself, the client would make a ZeroMQ context, with a thread, of its own.
+        client = self._manager.client(context=self._context)
+        client.start_channels(stdin=False, hb=False)
+        try:
+            await client.wait_for_ready(timeout=START_LIMIT)
+        except BaseException:
+            client.stop_channels()
+            raise
+        return client
+
     async def alive(self) -> bool:
         """Whether the kernel's process runs."""
         return self._epitaph is None and await self._manager.is_alive()
 
-    async def execute(self, code: str) -> list[Output]:
-        """Run code and give its outputs. One call at a time.
-
-        If the call is cancelled, the code is interrupted, and the next call waits until it has
-        stopped. If the kernel dies, the outputs end in an error that says so.
-        """
+    async def settle(self) -> None:
+        """Wait until the code of a cancelled call has stopped."""
         if self._stopping is not None:
-            await asyncio.shield(self._stopping)
+            await asyncio.wait({self._stopping})
+
+    async def execute(self, code: str) -> list[Output]:
+        """Run code and give its outputs. One call at a time, after `settle`.
+
+        If the call is cancelled, the code is interrupted. If the kernel dies, the outputs end in
+        an error that says so.
+        """
         run = self._run = _Run(
             self._client.execute(code, allow_stdin=False, stop_on_error=False),
         )
@@ -149,18 +177,23 @@ class Interpreter:
             await asyncio.wait({end, death}, return_when=asyncio.FIRST_COMPLETED)
             if not end.done():
                 await asyncio.wait({end}, timeout=LAST_WORDS)
-            return end.done() and not end.cancelled()
+            return end.done() and not end.cancelled() and end.exception() is None
         finally:
             end.cancel()
             death.cancel()
 
     async def _end(self, run: _Run) -> None:
         """Return when a cell has ended: it is idle, and its reply is off the shell channel."""
-        await run.idle
+        await run.ended.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPLY_LIMIT):
+                run.conclude(await self._reply(run.msg_id))
+
+    async def _reply(self, msg_id: str) -> dict[str, Any]:
         while True:
-            reply = await self._client.get_shell_msg()
-            if reply["parent_header"].get("msg_id") == run.msg_id:
-                return
+            reply: dict[str, Any] = await self._client.get_shell_msg()
+            if reply["parent_header"].get("msg_id") == msg_id:
+                return reply
 
     async def _death(self) -> None:
         """Return when the kernel's process has ended. Polls, as its manager does."""
@@ -177,14 +210,16 @@ class Interpreter:
         self._stopping = None
 
     async def _listen(self) -> None:
-        """Give each IOPub message to the cell that it belongs to.
-
-        What a thread prints after its cell has ended belongs to no answer, and is dropped.
-        """
+        """Give each IOPub message to the cell that it belongs to."""
         while True:
-            message = await self._client.get_iopub_msg()
-            if self._run and message["parent_header"].get("msg_id") == self._run.msg_id:
-                self._run.take(message)
+            try:
+                message = await self._client.get_iopub_msg()
+                if self._run and message["parent_header"].get("msg_id") == self._run.msg_id:
+                    self._run.take(message)
+            except (ValueError, TypeError, LookupError, RecursionError) as error:
+                # Code can nest its data without limit, and write to the kernel's sockets itself.
+                if self._run:
+                    self._run.outputs.add("stderr", f"An output can't be read: {error!r}\n")
 
     async def _cause_of_death(self) -> str:
         if self._epitaph is None:
@@ -209,6 +244,9 @@ class Interpreter:
 
 
 def _exit(status: int | None) -> str:
-    if status is not None and status < 0:
+    if status is None or status >= 0:
+        return f"exit status {'unknown' if status is None else status}"
+    try:
         return f"killed by {signal.Signals(-status).name}"
-    return f"exit status {'unknown' if status is None else status}"
+    except ValueError:  # one of the real-time signals, most of which have no name
+        return f"killed by signal {-status}"

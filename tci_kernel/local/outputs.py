@@ -60,6 +60,11 @@ class OutputCollector:
         else:
             self._items.append((kind, [text]))
 
+    @property
+    def failed(self) -> bool:
+        """Whether there is an error among the outputs so far."""
+        return any(kind == "error" for kind, _ in self._items)
+
     def outputs(self) -> list[Output]:
         """The outputs so far."""
         return [

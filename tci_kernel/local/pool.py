@@ -79,22 +79,25 @@ class SessionPool:
         """Run a request in its session, or in a new one.
 
         Raises:
-            RequestRejected: a bad file, an unknown or expired session, or too many sessions.
+            RequestRejected: code that is no text, a bad file, an unknown or expired session, or
+                too many sessions.
         """
+        _check_code(request.code)
         files = workdir.decode(request.files)
         session = await (
             self.create() if request.session_id is None else self._find(request.session_id)
         )
         try:
             async with session.turn:
+                await session.interpreter.settle()
                 await self._find(session.id)  # it may have ended while this call waited
                 workdir.write(self._root / session.id, files)
                 session.execute_count += 1
                 session.last_execute_at = datetime.now(UTC)
                 outputs = await session.interpreter.execute(request.code)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, RequestRejected):
             if request.session_id is None:  # nobody has heard of this session
-                self._spawn(self._end(session, "ended: its first caller hung up"))
+                self._spawn(self._end(session, "ended: its first call did not end well"))
             raise
         if not await session.interpreter.alive():
             await self._end(session, "ended: its interpreter died")
@@ -207,3 +210,11 @@ class SessionPool:
             code="too_many_sessions",
             retry_after=max(1, round(wait)),
         )
+
+
+def _check_code(code: str) -> None:
+    """Turn away what no kernel could be sent: half surrogate pairs, which JSON's escapes allow."""
+    try:
+        code.encode()
+    except UnicodeEncodeError as error:
+        raise RequestRejected(f"'code' is not Unicode text: {error}.", param="code") from error

@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -74,6 +75,7 @@ class LocalServer:
                 f"{host} can be reached from other machines: give a token (--token T, or the "
                 "environment variable TCI_SERVER_TOKEN), or bind to 127.0.0.1."
             )
+        _check_lifetime(session_lifetime)
         _check_kernelspec(kernel_name)
         try:
             sockets = bind_sockets(port, host)
@@ -143,6 +145,13 @@ async def serve(
         )
     await stop.wait()
     await server.aclose()
+
+
+def _check_lifetime(seconds: float) -> None:
+    try:
+        datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise ConfigurationError(f"{seconds} seconds are beyond all calendars.") from error
 
 
 def _check_kernelspec(kernel_name: str) -> None:

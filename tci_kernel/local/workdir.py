@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from tci_kernel.errors import RequestRejected
@@ -20,37 +21,64 @@ def decode(files: Sequence[File]) -> list[tuple[PurePosixPath, bytes]]:
         RequestRejected: a name leaves the working directory or can't be a file's, or a content
             is not what its encoding says.
     """
-    return [
+    decoded = [
         (_checked_name(file.name, f"files.{i}.name"), _content(file, f"files.{i}.content"))
         for i, file in enumerate(files)
     ]
+    names = {name for name, _ in decoded}
+    for i, (name, _) in enumerate(decoded):
+        if not names.isdisjoint(name.parents):
+            raise _rejection(i, "is below another file of the request")
+    return decoded
 
 
 def write(directory: Path, files: Sequence[tuple[PurePosixPath, bytes]]) -> None:
-    """Write decoded files, with the directories that their names have.
+    """Write decoded files, with the directories that their names have: all of them or none.
 
     Raises:
-        RequestRejected: the name is a directory's, leads out of the working directory over a
-            symbolic link, or the disk is full.
+        RequestRejected: what is there already is in the way, the name leads out of the working
+            directory over a symbolic link, or the disk is full.
     """
+    for i, (name, _) in enumerate(files):
+        with _rejecting_errors(i):
+            _check_place(directory, name, i)
     for i, (name, content) in enumerate(files):
-        path = directory / name
-        if not path.resolve().is_relative_to(directory.resolve()):
-            raise RequestRejected(
-                f"'{name}' leads out of the working directory.", param=f"files.{i}.name"
-            )
-        try:
+        with _rejecting_errors(i):
+            path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        except OSError as error:
-            raise RequestRejected(
-                f"'{name}' can't be written: {error.strerror}.", param=f"files.{i}.name"
-            ) from error
 
 
 def remove(directory: Path) -> None:
     """Remove a working directory, as far as it can be; the janitor removes the rest."""
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _check_place(directory: Path, name: PurePosixPath, i: int) -> None:
+    """Check that a file can be written here. To open a pipe would block the whole server."""
+    path = directory / name
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise _rejection(i, "leads out of the working directory")
+    if path.exists() and not path.is_file():
+        raise _rejection(i, "is there already, and is not a file")
+    parents = [directory / parent for parent in name.parents]
+    if any(parent.exists() and not parent.is_dir() for parent in parents):
+        raise _rejection(i, "is below a file that is there already")
+
+
+@contextmanager
+def _rejecting_errors(i: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _rejection(i, f"can't be written: {error.strerror}") from error
+    except RuntimeError as error:  # what Python 3.11 makes of a loop of symbolic links
+        raise _rejection(i, f"can't be written: {error}") from error
+
+
+def _rejection(i: int, problem: str) -> RequestRejected:
+    param = f"files.{i}.name"
+    return RequestRejected(f"'{param}' {problem}.", param=param)
 
 
 def _checked_name(name: str, param: str) -> PurePosixPath:

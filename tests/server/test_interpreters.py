@@ -1,0 +1,184 @@
+"""Interpreters that die, and callers who hang up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.server.processes import below, is_gone
+from tests.server.service import Service, eventually, text_file
+from tests.support.servers import ServerProcess
+
+
+def _running(sign: Path) -> str:
+    """Code that gives a sign that it runs."""
+    return f"import time, pathlib; pathlib.Path({str(sign)!r}).touch()\n"
+
+
+DEATHS = {
+    "exit status 1": "os._exit(1)",
+    "exit status 0": "os._exit(0)",
+    "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)",
+    "SIGSEGV": "import ctypes; ctypes.string_at(0)",
+    "signal 35": "os.kill(os.getpid(), 35); time.sleep(60)",  # a real-time signal without a name
+}
+
+
+@pytest.fixture
+def neighbour(service: Service, session_id: str, tmp_path: Path) -> Iterator[None]:
+    """Another session, in which a cell runs all the while, and afterwards ends well."""
+    service.run("kept = 1", session_id)
+    sign, go = tmp_path / "neighbour", tmp_path / "go"
+    wait = f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+    running = service.begin(_running(sign) + wait + "print(kept)", session_id)
+    eventually(sign.exists)
+    yield
+    go.touch()
+    assert running.result().text() == "1\n"
+
+
+@pytest.mark.usefixtures("neighbour")
+@pytest.mark.parametrize(("cause", "code"), DEATHS.items())
+def test_a_kernel_that_dies_costs_its_own_session_alone(
+    service: Service, own_session: str, cause: str, code: str
+) -> None:
+    ran = service.run("import os, signal, time\n" + code, own_session)
+    assert ran.kinds == ["error"]
+    assert cause in ran.text("error")
+    assert own_session not in service.sessions()
+    error = service.refusal(own_session)
+    assert error["code"] == "session_ended"
+    assert "died" in error["message"]
+
+
+def test_what_a_kernel_said_before_it_died_is_not_lost(service: Service, own_session: str) -> None:
+    # It leaves the kernel's process a moment after the call that prints it.
+    code = "import os, time; print('so far', flush=True); time.sleep(0.5); os._exit(1)"
+    ran = service.run(code, own_session)
+    assert ran.kinds == ["stdout", "error"]
+    assert ran.text() == "so far\n"
+
+
+@pytest.mark.usefixtures("neighbour")
+def test_a_kernel_that_is_killed_between_two_calls_is_missed(
+    service: Service, own_session: str
+) -> None:
+    pid = int(service.run("import os; print(os.getpid())", own_session).text())
+    psutil.Process(pid).kill()
+    eventually(lambda: own_session not in service.sessions())
+    assert service.refusal(own_session)["code"] == "session_ended"
+
+
+def test_a_cell_that_exits_ends_its_session(service: Service, own_session: str) -> None:
+    assert service.run("exit", own_session).outputs == []
+    eventually(lambda: own_session not in service.sessions())
+
+
+def test_children_of_a_kernel_end_with_its_session(service: Service, own_session: str) -> None:
+    code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
+    child = psutil.Process(int(service.run(code, own_session).text()))
+    service.end(own_session)
+    eventually(lambda: is_gone(child))
+
+
+def test_a_client_that_hangs_up_interrupts_its_cell(
+    service: Service, own_session: str, tmp_path: Path
+) -> None:
+    sign = tmp_path / "sign"
+    service.run("kept, ended = 1, 'no'", own_session)
+    code = "try: time.sleep(600)\nexcept KeyboardInterrupt: ended = 'interrupted'; raise"
+    call = service.call(_running(sign) + code, own_session)
+    eventually(sign.exists)
+    call.close()
+    assert service.run("print(kept, ended)", own_session).text() == "1 interrupted\n"
+
+
+def test_code_that_swallows_an_interrupt_is_interrupted_again(
+    service: Service, own_session: str, tmp_path: Path
+) -> None:
+    sign = tmp_path / "sign"
+    code = """
+caught = 0
+while caught < 3:
+    try: time.sleep(600)
+    except KeyboardInterrupt: caught += 1
+"""
+    call = service.call(_running(sign) + code, own_session)
+    eventually(sign.exists)
+    call.close()
+    assert service.run("print(caught)", own_session).text() == "3\n"
+
+
+def test_an_interrupt_reaches_what_a_cell_runs(
+    service: Service, own_session: str, tmp_path: Path
+) -> None:
+    sign = tmp_path / "sign"
+    call = service.call(_running(sign) + "!sleep 600", own_session)
+    eventually(sign.exists)
+    call.close()
+    assert service.run("print('free')", own_session).text() == "free\n"
+
+
+def test_a_call_whose_client_hangs_up_while_it_waits_never_runs(
+    service: Service, own_session: str, tmp_path: Path
+) -> None:
+    sign, go = tmp_path / "sign", tmp_path / "go"
+    wait = f"ran = 'first'\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)"
+    first = service.call(_running(sign) + wait, own_session)
+    eventually(sign.exists)
+    second = service.call("ran = 'second'", own_session)
+    service.sessions()  # the server has read the second call by the time it answers this one
+    second.close()
+    service.sessions()
+    go.touch()
+    assert first.getresponse().status == 200
+    first.close()
+    assert service.run("print(ran)", own_session).text() == "first\n"
+
+
+def test_a_call_after_a_hang_up_writes_its_files_when_the_code_has_stopped(
+    service: Service, own_session: str, tmp_path: Path
+) -> None:
+    sign = tmp_path / "sign"
+    code = """
+seen = []
+try: time.sleep(600)
+except KeyboardInterrupt:
+    time.sleep(0.5)
+    seen.append(pathlib.Path('late').exists())
+"""
+    call = service.call(_running(sign) + code, own_session)
+    eventually(sign.exists)
+    call.close()
+    ran = service.run("print(seen)", own_session, text_file("late"))
+    assert ran.text() == "[False]\n"
+
+
+def test_a_new_session_ends_when_its_first_caller_hangs_up(
+    service: Service, session_id: str, tmp_path: Path
+) -> None:
+    """Nobody knows its id: nobody could ever use it."""
+    before = service.sessions()
+    sign = tmp_path / "sign"
+    code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+    call = service.call(code + _running(sign) + "time.sleep(600)")
+    eventually(sign.exists)
+    kernel = psutil.Process(int((tmp_path / "pid").read_text()))
+    assert len(service.sessions()) == len(before) + 1
+    call.close()
+    eventually(lambda: service.sessions() == before)
+    eventually(lambda: is_gone(kernel))
+
+
+def test_a_caller_who_hangs_up_while_the_kernel_starts_leaves_none(
+    server: ServerProcess, service: Service
+) -> None:
+    before, sessions = below(server.process.pid), service.sessions()
+    call = service.call("1")
+    started = eventually(lambda: [p for p in below(server.process.pid) if p not in before])
+    call.close()
+    eventually(lambda: all(map(is_gone, started)))
+    assert service.sessions() == sessions

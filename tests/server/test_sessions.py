@@ -1,0 +1,220 @@
+"""Sessions: real interpreters with a directory, a time to live and an order of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.server.service import Service, body, eventually, rejection
+from tests.support.servers import serving
+
+
+def test_state_lasts_between_calls(service: Service, session_id: str) -> None:
+    service.run("import math\nradius = 2", session_id)
+    ran = service.run("round(math.pi * radius)", session_id)
+    assert ran.outputs[0]["data"]["text/plain"] == "6"
+
+
+def test_each_call_without_an_id_gets_a_session_of_its_own(
+    service: Service, session_id: str, own_session: str
+) -> None:
+    assert re.fullmatch("ses_[A-Za-z0-9]{21}", own_session)
+    service.run("mine = 1", session_id)
+    assert "NameError" in service.run("mine", own_session).text("error")
+
+
+def test_each_session_has_a_working_directory_of_its_own(
+    service: Service, session_id: str, own_session: str
+) -> None:
+    code = "import os; print(os.getcwd())"
+    one, other = (Path(service.run(code, i).text().strip()) for i in (session_id, own_session))
+    assert one != other
+    assert list(other.iterdir()) == []
+    service.end(own_session)
+    eventually(lambda: not other.exists())
+    assert one.is_dir()
+
+
+def test_the_list_tells_what_a_session_has_done(service: Service, own_session: str) -> None:
+    before = service.sessions()[own_session]
+    assert before["execute_count"] == 1
+    service.run("1", own_session)
+    after = service.sessions()[own_session]
+    assert after["execute_count"] == 2
+    assert after["last_execute_at"] > before["last_execute_at"]
+    assert after["started_at"] == before["started_at"]
+    assert after["expires_at"] == before["expires_at"]
+
+
+def test_sessions_live_for_sixty_minutes_unless_told_otherwise(
+    service: Service, session_id: str
+) -> None:
+    row = service.sessions()[session_id]
+    start, end = (datetime.fromisoformat(row[key]) for key in ("started_at", "expires_at"))
+    assert (end - start).total_seconds() == 3600
+
+
+def test_calls_on_one_session_run_one_after_another_in_their_order(
+    service: Service, own_session: str, tmp_path: Path
+) -> None:
+    started, go = tmp_path / "started", tmp_path / "go"
+    first = f"""
+import pathlib, time
+log = ['first starts']
+pathlib.Path({str(started)!r}).touch()
+while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)
+log.append('first ends')
+"""
+    calls = [service.call(first, own_session)]
+    eventually(started.exists)
+    for name in ("second", "third"):
+        calls.append(service.call(f"log.append({name!r})", own_session))
+        service.sessions()  # by the time this is answered, the server has read the call before it
+    go.touch()
+    assert [call.getresponse().status for call in calls] == [200, 200, 200]
+    for call in calls:
+        call.close()
+    log = service.run("print(log)", own_session).text()
+    assert log.strip() == str(["first starts", "first ends", "second", "third"])
+
+
+def test_sessions_run_side_by_side(
+    service: Service, session_id: str, own_session: str, tmp_path: Path
+) -> None:
+    sign = tmp_path / "sign"
+    wait = f"import os, time\nwhile not os.path.exists({str(sign)!r}): time.sleep(0.01)\n"
+    waiting = service.begin(wait + "print('seen')", own_session)
+    service.run(f"open({str(sign)!r}, 'w').close()", session_id)
+    assert waiting.result().text() == "seen\n"
+
+
+def test_eight_sessions_can_be_created_at_once_and_the_ninth_is_refused() -> None:
+    with (
+        serving("--max-sessions", "8") as server,
+        Service(server.base_url, server.token) as service,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        code = "import os; print(os.getpid(), os.getcwd())"
+        ran = list(threads.map(service.run, [code] * 8))
+        ids = {one.session_id for one in ran}
+        assert set(service.sessions()) == ids
+        processes, directories = zip(*(one.text().split() for one in ran), strict=True)
+        assert len(ids) == len(set(processes)) == len(set(directories)) == 8
+
+        response = service.post(body("1"))
+        assert rejection(response, 429)["code"] == "too_many_sessions"
+        assert rejection(response, 429)["type"] == "rate_limit_error"
+        assert 3000 < int(response.headers["Retry-After"]) <= 3600
+        assert set(service.sessions()) == ids
+
+        service.end(ids.pop())  # makes room for another
+        assert set(service.sessions()) == ids
+        service.run("1")
+
+
+@pytest.fixture(scope="module")
+def brief() -> Iterator[Service]:
+    """A server whose sessions live for four seconds."""
+    with (
+        serving("--session-lifetime", "4") as server,
+        Service(server.base_url, server.token) as service,
+    ):
+        yield service
+
+
+def test_a_session_expires_while_a_cell_runs(brief: Service, tmp_path: Path) -> None:
+    session_id = brief.run("1").session_id
+    row = brief.sessions()[session_id]
+    start, end = (datetime.fromisoformat(row[key]) for key in ("started_at", "expires_at"))
+    assert (end - start).total_seconds() == 4
+
+    sign = tmp_path / "sign"
+    running = brief.begin(
+        f"print('so far', flush=True)\nopen({str(sign)!r}, 'w').close()\n"
+        "import time; time.sleep(600)",
+        session_id,
+    )
+    eventually(sign.exists)
+    waiting = brief.post(body("open('ran', 'w')", session_id))
+    ran = running.result()
+    assert ran.kinds == ["stdout", "error"]
+    assert "expired at" in ran.text("error")
+    assert datetime.now(end.tzinfo) >= end
+    # The call that waited for its turn never ran, and is told so.
+    assert rejection(waiting, 404)["code"] == "session_ended"
+    assert session_id not in brief.sessions()
+
+
+def test_an_idle_session_expires_and_a_call_does_not_prolong_it(brief: Service) -> None:
+    session_id = brief.run("1").session_id
+    end = brief.sessions()[session_id]["expires_at"]
+    brief.run("1", session_id)
+    assert brief.sessions()[session_id]["expires_at"] == end
+    eventually(lambda: session_id not in brief.sessions())
+    assert datetime.now().astimezone() >= datetime.fromisoformat(end)
+    error = brief.refusal(session_id)
+    assert error["code"] == "session_ended"
+    assert error["param"] == "session_id"
+    assert "expired at" in error["message"]
+
+
+def test_a_session_expires_under_code_that_will_not_stop(brief: Service, tmp_path: Path) -> None:
+    session_id = brief.run("1").session_id
+    sign = tmp_path / "sign"
+    stubborn = f"""
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+open({str(sign)!r}, 'w').close()
+time.sleep(600)
+"""
+    call = brief.call(stubborn, session_id)
+    eventually(sign.exists)
+    call.close()
+    # Waits for the abandoned code to stop, which it does when the session ends.
+    assert brief.refusal(session_id)["code"] == "session_ended"
+
+
+def _install_kernelspec(root: Path, name: str, argv: list[str]) -> None:
+    directory = root / "kernels" / name
+    directory.mkdir(parents=True)
+    spec = {"argv": argv, "display_name": name, "language": "python", "env": {"MARK": name}}
+    (directory / "kernel.json").write_text(json.dumps(spec))
+
+
+def test_any_installed_kernelspec_can_be_served_and_learns_no_secrets(tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    _install_kernelspec(tmp_path, "marked", launch)
+    with (
+        serving(
+            "--kernel-name",
+            "marked",
+            JUPYTER_PATH=str(tmp_path),
+            TOGETHER_API_KEY="a-secret",
+        ) as server,
+        Service(server.base_url, server.token) as service,
+    ):
+        names = ("MARK", "TOGETHER_API_KEY", "TCI_SERVER_TOKEN")
+        ran = service.run(f"import os; print([os.environ.get(name) for name in {names}])")
+        assert ran.text().strip() == str(["marked", None, None])
+
+
+def test_an_interpreter_that_does_not_start_is_a_clear_error(tmp_path: Path) -> None:
+    _install_kernelspec(
+        tmp_path, "broken", ["/bin/sh", "-c", "echo out of order; exit 3", "{connection_file}"]
+    )
+    with (
+        serving("--kernel-name", "broken", JUPYTER_PATH=str(tmp_path)) as server,
+        Service(server.base_url, server.token) as service,
+    ):
+        error = rejection(service.post(body("1")), 500)
+        assert error["type"] == "server_error"
+        assert error["code"] == "interpreter_failed"
+        assert "out of order" in error["message"]
+        assert service.sessions() == {}
