@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 
-.PHONY: demo test lint format bench openapi clean
+.PHONY: demo test soak lint format bench openapi docs clean
 
 # Execute the tour on the local kernel, to a notebook and a page.
 demo: $(VENV)/.demo
@@ -23,6 +23,10 @@ test: $(VENV)/.dev
 	$(BIN)/coverage run -m pytest $(PYTEST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# Many cells with random faults; the suite has a shorter run of it.
+soak: $(VENV)/.dev
+	SOAK_CELLS=20000 $(BIN)/python -m pytest tests/faults/test_soak.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -42,6 +46,10 @@ openapi: $(VENV)/.dev
 	$(BIN)/python -c "import json, yaml; \
 	print(json.dumps(yaml.safe_load(open('tci_kernel/local/openapi.yaml')), indent=1))" \
 		> tci_kernel/local/openapi.json
+
+# The table in docs/failures.md, from its source.
+docs: $(VENV)/.dev
+	$(BIN)/python -m docs.generate
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.*

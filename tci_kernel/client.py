@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
+import ssl
+import urllib.request
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,13 +15,8 @@ from traitlets import Float, Unicode, default
 from traitlets.config import Configurable
 
 from tci_kernel import __version__
-from tci_kernel.errors import (
-    ConfigurationError,
-    ConnectionFailed,
-    ConnectionLost,
-    MissingKey,
-    service_error,
-)
+from tci_kernel.errors import ConfigurationError, MissingKey, TCIError
+from tci_kernel.failures import failure, status_failure
 from tci_kernel.schema import (
     ExecuteRequest,
     ExecuteResponse,
@@ -38,6 +36,22 @@ DEFAULT_BASE_URL = "https://api.together.xyz/v1"
 # Seconds that an unused connection is kept. Below the 60 s after which common load balancers
 # close one, so that a request rarely meets a connection that is being closed.
 KEEPALIVE_EXPIRY = 30.0
+
+# A dead peer is noticed within 30 + 6 x 10 s, also during a long cell, and a NAT that forgets
+# silent connections after some minutes does not. macOS has another name for the first.
+KEEPALIVE_OPTIONS = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (
+            ("TCP_KEEPIDLE", 30),
+            ("TCP_KEEPALIVE", 30),
+            ("TCP_KEEPINTVL", 10),
+            ("TCP_KEEPCNT", 6),
+        )
+        if hasattr(socket, name)
+    ),
+]
 
 _OK = 200
 
@@ -122,25 +136,34 @@ class TCIClient(Configurable):
             headers["Content-Type"] = "application/json"
         try:
             response = await self._client().request(method, path, content=body, headers=headers)
-        except (
+        except httpx.HTTPError as error:
+            raise self._failure(error) from error
+        if response.status_code != _OK:
+            said = error_message(response.content)
+            raise status_failure(response.status_code, said, response.headers)
+        return response.content
+
+    def _failure(self, error: httpx.HTTPError) -> TCIError:
+        """What a failure of the transport means: above all, whether the request went out."""
+        import httpx  # noqa: PLC0415
+
+        # Some say nothing but their name.
+        reason = str(error) or type(error).__name__
+        unsent = (
             httpx.ConnectError,
-            httpx.ConnectTimeout,
             httpx.LocalProtocolError,
             httpx.PoolTimeout,
             httpx.ProxyError,
-        ) as error:
-            raise ConnectionFailed(
-                f"No connection to {self.base_url} ({_reason(error)}).\n"
-                "The code did not run. Check the network and the address, then run it again."
-            ) from error
-        except httpx.HTTPError as error:
-            raise ConnectionLost(
-                f"The connection to {self.base_url} was lost ({_reason(error)}).\n"
-                "The code may have run, and may still be running; the session is kept."
-            ) from error
-        if response.status_code != _OK:
-            raise service_error(response.status_code, error_message(response.content))
-        return response.content
+            httpx.UnsupportedProtocol,
+        )
+        if isinstance(error, httpx.ConnectTimeout):
+            return failure("connect timeout", f"No connection to {self.base_url} in time.")
+        if isinstance(error, unsent):
+            name = "tls" if _is_caused_by(error, ssl.SSLError) else "connect"
+            name = "dns" if _is_caused_by(error, socket.gaierror) else name
+            return failure(name, f"No connection to {self.base_url} ({reason}).")
+        name = "read timeout" if isinstance(error, httpx.ReadTimeout) else "lost"
+        return failure(name, f"The connection to {self.base_url} was lost ({reason}).")
 
     def _checked_key(self) -> str:
         key = self.api_key.strip()
@@ -158,17 +181,59 @@ class TCIClient(Configurable):
         if self._http is None:
             import httpx  # noqa: PLC0415
 
+            url = _checked_url(self.base_url)
             self._http = httpx.AsyncClient(
-                base_url=_checked_url(self.base_url),
+                base_url=url,
                 headers={"Accept": "application/json", "User-Agent": f"tci-kernel/{__version__}"},
                 timeout=httpx.Timeout(self.read_timeout, connect=self.connect_timeout, pool=None),
-                limits=httpx.Limits(keepalive_expiry=KEEPALIVE_EXPIRY),
-                # A proxy can't reach this machine's loopback, whatever the environment says.
-                mounts={"http://": None, "https://": None, "all://": None}
-                if is_loopback(urlsplit(self.base_url).hostname or "")
-                else None,
+                transport=_transport(url),
             )
         return self._http
+
+
+def _transport(url: str) -> httpx.AsyncHTTPTransport:
+    """The transport to a service: proxy and certificates as the environment says, TCP keep-alive.
+
+    Raises:
+        ConfigurationError: the environment names a proxy or certificates that can't be used.
+    """
+    import httpx  # noqa: PLC0415
+
+    try:
+        return httpx.AsyncHTTPTransport(
+            proxy=_proxy(url),
+            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_EXPIRY),
+            socket_options=KEEPALIVE_OPTIONS,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigurationError(
+            f"The connection can't be set up: {error}. Nothing was sent.\n"
+            "Check SSL_CERT_FILE, SSL_CERT_DIR and the variables that name a proxy."
+        ) from error
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for a service; never one for this machine itself."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _is_caused_by(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether an exception of a kind lies anywhere behind another."""
+    causes: list[BaseException | None] = [error]
+    while causes:
+        cause = causes.pop()
+        if isinstance(cause, kind):
+            return True
+        if cause is not None:
+            causes += [cause.__cause__, cause.__context__]
+            causes += getattr(cause, "exceptions", ())
+    return False
 
 
 def is_loopback(host: str) -> bool:
@@ -189,8 +254,3 @@ def _checked_url(base_url: str) -> str:
             "was sent.\nCheck TOGETHER_BASE_URL or TCIClient.base_url."
         )
     return base_url.rstrip("/") + "/"
-
-
-def _reason(error: Exception) -> str:
-    """What a failure of the transport says of itself: some say nothing but their name."""
-    return str(error) or type(error).__name__

@@ -6,24 +6,32 @@
     ├── ConfigurationError      a setting can't be used; nothing was sent
     │   └── MissingKey          there is no API key
     ├── ConnectionFailed        no connection was made; nothing was sent
+    │   └── TLSFailed           the other side could not prove who it is
+    ├── ConnectionLost          the request went out and no whole answer came back
+    │   └── ReadTimeout         the service was silent for too long
+    ├── CellTimeout             the cell took longer than `cell_timeout` allows
+    ├── InvalidAnswer           an answer that can't be read
     ├── ExecutionRefused        200 with `data: null`: the service did not run the code
     ├── ServiceError            an HTTP status other than 200
     │   ├── AuthenticationFailed    401, 403
     │   ├── OutOfCredit             402
     │   └── RateLimited             429
     ├── SessionExpired          the session is gone, with its variables and files
-    ├── ConnectionLost          the request went out and no whole answer came back
-    ├── InvalidAnswer           an answer that can't be read
+    ├── SessionChanged          the service ran the cell in another session
+    ├── ReplayFailed            a cell failed when the session's cells were run again
+    ├── UsageError              a %tci line that can't be understood
     └── RequestRejected         (local server) a request that it answers with a 4xx or 5xx
 
-`may_have_run` on each says whether the code may have run all the same. It decides what the user
-is told, and it forbids sending the request again.
+Which failure raises which, and what becomes of the request, is the table in `failures`.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+
 __all__ = [
     "AuthenticationFailed",
+    "CellTimeout",
     "ConfigurationError",
     "ConnectionFailed",
     "ConnectionLost",
@@ -32,18 +40,33 @@ __all__ = [
     "MissingKey",
     "OutOfCredit",
     "RateLimited",
+    "ReadTimeout",
+    "ReplayFailed",
     "RequestRejected",
     "ServiceError",
+    "SessionChanged",
     "SessionExpired",
     "TCIError",
-    "service_error",
+    "TLSFailed",
+    "UsageError",
 ]
 
 
 class TCIError(Exception):
-    """The root of all errors that this package raises on purpose."""
+    """The root of all errors that this package raises on purpose.
+
+    Attributes:
+        may_have_run: whether the code may have run all the same.
+        sent_again: whether the request may be sent again: it surely did not run, and waiting
+            may help.
+        retry_after: seconds after which the service asks to be tried again, or None.
+        session_id: the session that an otherwise useless answer named, or None.
+    """
 
     may_have_run = False
+    sent_again = False
+    retry_after: float | None = None
+    session_id: str | None = None
 
 
 class ConfigurationError(TCIError):
@@ -63,7 +86,27 @@ class MissingKey(ConfigurationError):
 
 
 class ConnectionFailed(TCIError):
-    """No connection was made: the code did not run."""
+    """No connection was made."""
+
+
+class TLSFailed(ConnectionFailed):
+    """No connection was made: the other side could not prove who it is."""
+
+
+class ConnectionLost(TCIError):
+    """The request went out, but no whole answer came back."""
+
+
+class ReadTimeout(ConnectionLost):
+    """The service was silent for longer than `TCIClient.read_timeout`."""
+
+
+class CellTimeout(TCIError):
+    """The cell took longer than `RemoteSession.cell_timeout`."""
+
+
+class InvalidAnswer(TCIError):
+    """An answer that can't be read."""
 
 
 class ExecutionRefused(TCIError):
@@ -74,15 +117,10 @@ class ServiceError(TCIError):
     """The service answered with an HTTP status other than 200.
 
     Attributes:
-        status_code: the HTTP status.
+        status: the HTTP status.
     """
 
-    def __init__(self, message: str, status_code: int) -> None:
-        super().__init__(message)
-        self.status_code = status_code
-        # A 4xx refuses a request before it is run; 408 (the server gave up waiting) and 409
-        # (a conflict while running) don't say so, and neither does any 5xx.
-        self.may_have_run = status_code >= 500 or status_code in (408, 409)  # noqa: PLR2004
+    status = 0
 
 
 class AuthenticationFailed(ServiceError):
@@ -98,25 +136,53 @@ class RateLimited(ServiceError):
 
 
 class SessionExpired(TCIError):
-    """The session is gone, as the service's list of sessions confirms. The code did not run."""
+    """The session is gone, as the service's list of sessions confirms.
 
-    def __init__(self, session_id: str, said: str) -> None:
+    Args:
+        gone: the session's id.
+        expires_at: when it was to expire, if that is known.
+        said: the error that gave it away.
+        replayable: how many cells `%tci replay` would run again.
+    """
+
+    def __init__(
+        self, gone: str, expires_at: datetime | None, said: TCIError, replayable: int
+    ) -> None:
+        when = f" It was to expire at {expires_at:%Y-%m-%d %H:%M:%S %Z}." if expires_at else ""
+        ran = "may have run" if said.may_have_run else "did not run"
+        cells = "cell" if replayable == 1 else f"{replayable} cells"
+        replay = (
+            f", or run '%tci replay' first: it runs this session's {cells} that succeeded again"
+            if replayable
+            else ""
+        )
         super().__init__(
-            f"Session {session_id} is gone, and its variables and files with it. The code did not "
-            f"run.\nRun the cell again to start afresh in a new session. (The service: {said})"
+            f"Session {gone} has expired, or is not one of this key's.{when} Its variables and "
+            f"files are gone, and this cell {ran}.\n"
+            f"The service: {str(said).splitlines()[0]}\n"
+            f"Run the cell again to start afresh in a new session{replay}."
+        )
+        self.may_have_run = said.may_have_run
+
+
+class SessionChanged(TCIError):
+    """The service ran the cell, but in another session than the one that was asked for."""
+
+    may_have_run = True
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__(
+            f"The service ran this cell in session {new} instead of {old}: variables and files "
+            "from before are not there.\nFrom now on cells run in the new session."
         )
 
 
-class ConnectionLost(TCIError):
-    """The request went out, but no whole answer came back."""
-
-    may_have_run = True
+class ReplayFailed(TCIError):
+    """A cell failed when the session's cells were run again; what came after it did not run."""
 
 
-class InvalidAnswer(TCIError):
-    """An answer that can't be read."""
-
-    may_have_run = True
+class UsageError(TCIError):
+    """A `%tci` line that can't be understood. Nothing was sent."""
 
 
 class RequestRejected(TCIError):
@@ -143,27 +209,3 @@ class RequestRejected(TCIError):
         self.param = param
         self.code = code
         self.retry_after = retry_after
-
-
-_BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
-    401: (AuthenticationFailed, "Check TOGETHER_API_KEY and restart the kernel."),
-    402: (OutOfCredit, "Add credit to the account, then run the cell again."),
-    403: (AuthenticationFailed, "This key may not use the code interpreter."),
-    429: (RateLimited, "Wait a little, then run the cell again."),
-}
-
-
-def service_error(status_code: int, message: str) -> ServiceError:
-    """The exception for an HTTP status other than 200, with advice in its text.
-
-    Args:
-        status_code: the HTTP status.
-        message: what the service said, possibly empty.
-    """
-    kind, advice = _BY_STATUS.get(status_code, (ServiceError, ""))
-    said = f"HTTP {status_code}: {message or 'the service gave no reason'}"
-    error = kind(said, status_code)
-    if not advice:
-        advice = "The code may have run." if error.may_have_run else "The code did not run."
-    error.args = (f"{said}\n{advice}",)
-    return error

@@ -12,11 +12,12 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from tci_kernel.errors import ExecutionRefused, InvalidAnswer, RequestRejected
+from tci_kernel.errors import InvalidAnswer, RequestRejected
+from tci_kernel.failures import failure
 
 ENCODINGS = ("string", "base64")
 LANGUAGES = ("python",)
@@ -155,25 +156,30 @@ class ExecuteResponse:
             ExecutionRefused: `data` is null: the code did not run.
             InvalidAnswer: the body is not what the contract says.
         """
-        answer = _answer(body)
+        try:
+            answer = _answer(body)
+        except InvalidAnswer as error:
+            raise failure("body", str(error)) from error
         errors = _messages(answer.get("errors"))
         data = answer.get("data")
-        if data is None:
-            if "data" not in answer:
-                raise InvalidAnswer("The service's answer has no 'data'. The code may have run.")
-            raise ExecutionRefused("\n".join(errors) or "The service gave no reason.")
-        if not isinstance(data, dict) or not isinstance(data.get("outputs"), list):
-            raise InvalidAnswer("The service's answer has no outputs. The code may have run.")
-        session_id = data.get("session_id")
-        return cls(
-            session_id if isinstance(session_id, str) else None,
-            [
-                Output(str(item.get("type")), item.get("data"))
-                for item in data["outputs"]
-                if isinstance(item, dict)
-            ],
-            errors + _messages(data.get("errors")),
-        )
+        if data is None and "data" in answer:
+            raise failure("null", "\n".join(errors) or "The service did not say why.")
+        fields = data if isinstance(data, dict) else {}
+        named, items = fields.get("session_id"), fields.get("outputs")
+        session_id = named if isinstance(named, str) and named else None
+        if not isinstance(items, list):
+            problem = failure("body", "\n".join(["The service's answer has no outputs.", *errors]))
+            problem.session_id = session_id
+            raise problem
+        outputs = [_output(item) for item in items]
+        return cls(session_id, outputs, errors + _messages(fields.get("errors")))
+
+
+def _output(item: Any) -> Output:
+    """An output; what is not one at all is kept as data of an unknown type."""
+    if not isinstance(item, dict):
+        return Output("", item)
+    return Output(str(item.get("type", "")), item.get("data"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,17 +225,18 @@ class SessionsResponse:
         """Read the body of an answer with status 200.
 
         Raises:
-            ExecutionRefused: `data` is null.
-            InvalidAnswer: the body is not what the contract says.
+            InvalidAnswer: there is no list in it.
         """
         answer = _answer(body)
         data = answer.get("data")
         if data is None and (errors := _messages(answer.get("errors"))):
-            raise ExecutionRefused("\n".join(errors))
+            raise InvalidAnswer("\n".join(errors))
         rows = data.get("sessions") if isinstance(data, dict) else None
         if not isinstance(rows, list):
             raise InvalidAnswer("The service's answer has no list of sessions.")
-        return cls([SessionInfo.from_json(row) for row in rows if isinstance(row, dict)])
+        return cls(
+            [SessionInfo.from_json(row) for row in rows if isinstance(row, dict) and "id" in row]
+        )
 
 
 def error_message(body: bytes) -> str:
@@ -242,17 +249,16 @@ def error_message(body: bytes) -> str:
         answer = _answer(body)
     except InvalidAnswer:
         return ""
-    error = answer.get("error", answer.get("errors"))
-    return "\n".join(_messages(error if isinstance(error, list) else [error]))
+    return "\n".join(_messages(answer.get("error", answer.get("errors"))))
 
 
 def _answer(body: bytes) -> dict[str, Any]:
     try:
         answer = _carried(json.loads(body.decode("utf-8-sig", "replace")))
     except (ValueError, RecursionError) as error:
-        raise InvalidAnswer("The service's answer is not JSON. The code may have run.") from error
+        raise InvalidAnswer("The service's answer is not JSON.") from error
     if not isinstance(answer, dict):
-        raise InvalidAnswer("The service's answer is not a JSON object. The code may have run.")
+        raise InvalidAnswer("The service's answer is not a JSON object.")
     return answer
 
 
@@ -278,9 +284,9 @@ def _carried(value: Any, depth: int = 0) -> Any:
 
 
 def _messages(errors: object) -> list[str]:
-    """The texts in an `errors` array of strings and objects, as the contract has both."""
+    """The texts in an `errors` array of strings and objects, or in one without its array."""
     texts = []
-    for error in errors if isinstance(errors, list) else []:
+    for error in errors if isinstance(errors, list) else [errors]:
         message = error.get("message") if isinstance(error, dict) else error
         if message is None and error:
             message = json.dumps(error)
@@ -290,7 +296,9 @@ def _messages(errors: object) -> list[str]:
 
 
 def _time(text: object) -> datetime | None:
+    """A time in ISO 8601; in UTC where it names no offset."""
     try:
-        return datetime.fromisoformat(text) if isinstance(text, str) else None
+        time = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
+    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time

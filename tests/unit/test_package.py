@@ -123,6 +123,7 @@ def test_no_module_leans_on_itself() -> None:
 def test_events_know_nothing_of_the_service_or_of_jupyter() -> None:
     assert _leans_on("tci_kernel.events") <= {
         "tci_kernel.errors",
+        "tci_kernel.failures",
         "tci_kernel.schema",
         "tci_kernel.tracebacks",
     }
