@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import zmq
@@ -31,7 +32,9 @@ class TCIKernelApp(IPKernelApp):
     description = "A Jupyter kernel whose cells run in Together's code interpreter."
     examples = ""
     classes: list[MetaHasTraits] = [TCIKernel, TCIClient, Session]  # noqa: RUF012
-    aliases = Dict({name: kernel_aliases[name] for name in _ALIASES})
+    aliases = Dict(
+        {name: kernel_aliases[name] for name in _ALIASES} | {"session": "TCIKernel.session_id"}
+    )
     flags = Dict(
         {
             "local": (
@@ -73,6 +76,11 @@ class TCIKernelApp(IPKernelApp):
     def init_path(self) -> None:
         """Leave `sys.path` alone: no user code is imported in this process."""
 
+    def init_kernel(self) -> None:
+        """Make the kernel, and keep users' code out of its log."""
+        self.log.addFilter(_is_free_of_code)
+        super().init_kernel()
+
     def init_signal(self) -> None:
         """Leave SIGINT to `TCIKernel.start`."""
 
@@ -84,3 +92,12 @@ class TCIKernelApp(IPKernelApp):
         """
         context.setsockopt(zmq.SNDHWM, 0)
         super().init_iopub(context)
+
+
+def _is_free_of_code(record: logging.LogRecord) -> bool:
+    """Whether a log record is none of the base class's copies of whole messages.
+
+    At debug level it logs every request with its code, and malformed ones at error level.
+    """
+    is_copy = record.levelno <= logging.DEBUG or record.msg == "%s"
+    return record.module != "kernelbase" or not is_copy

@@ -43,13 +43,40 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """A MIME bundle that the code displayed."""
+    """A MIME bundle that is displayed; one with an id can be updated."""
 
     data: Mapping[str, Any]
+    display_id: str | None = None
 
     def messages(self, _count: int) -> Iterator[Message]:
         """One `display_data` message."""
-        yield "display_data", {"data": _showable(self.data), "metadata": {}, "transient": {}}
+        transient = {} if self.display_id is None else {"display_id": self.display_id}
+        yield "display_data", {"data": _showable(self.data), "metadata": {}, "transient": transient}
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayUpdate:
+    """A MIME bundle that takes the place of an earlier one with the same id."""
+
+    data: Mapping[str, Any]
+    display_id: str
+
+    def messages(self, _count: int) -> Iterator[Message]:
+        """One `update_display_data` message."""
+        transient = {"display_id": self.display_id}
+        yield (
+            "update_display_data",
+            {"data": _showable(self.data), "metadata": {}, "transient": transient},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClearOutput:
+    """What the cell has shown so far is wiped."""
+
+    def messages(self, _count: int) -> Iterator[Message]:
+        """One `clear_output` message."""
+        yield "clear_output", {"wait": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +122,7 @@ class Failure:
         yield "error", self.content()
 
 
-Event = Stream | Display | Result | Failure
+Event = Stream | Display | DisplayUpdate | ClearOutput | Result | Failure
 
 
 def from_output(output: Output) -> Event:
@@ -103,14 +130,14 @@ def from_output(output: Output) -> Event:
     match output.type:
         case "error":
             return Failure(*parse_error(_text(output.data)))
-        case "display_data":
+        case "display_data" if output.data is not None:
             return Display(_bundle(output.data))
-        case "execute_result":
+        case "execute_result" if output.data is not None:
             return Result(_bundle(output.data))
         case "stderr":
             return Stream("stderr", _text(output.data))
         case _:
-            # A type unknown to us is shown rather than lost.
+            # A type unknown to us is shown rather than lost; one without data has nothing to show.
             return Stream("stdout", _text(output.data))
 
 

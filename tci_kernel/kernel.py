@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.kernelbase import Kernel
-from traitlets import Bool
+from traitlets import Bool, Unicode, default
 
 from tci_kernel import __version__
 from tci_kernel.errors import TCIError
-from tci_kernel.events import Event, Failure, Message
-from tci_kernel.pacing import IOPubPacer
+from tci_kernel.events import Event, Failure
+from tci_kernel.pacing import IOPubPacer, stream_bytes
+from tci_kernel.prompts import ask
 
 if TYPE_CHECKING:
-    from tci_kernel.local.server import LocalServer
-    from tci_kernel.session import RemoteSession
+    from tci_kernel.service import Service
 
 # Seconds that a shutdown may take for letting go of what the kernel holds. Jupyter Server waits
 # 2.5 s before it sends SIGTERM.
@@ -37,6 +37,15 @@ class TCIKernel(Kernel):
         False,
         help="Run the cells in a local server embedded in the kernel: no key, no network.",
     ).tag(config=True)
+
+    session_id = Unicode(
+        help="An existing session to run the cells in, instead of a new one. The default is the "
+        "environment variable TCI_SESSION_ID."
+    ).tag(config=True)
+
+    @default("session_id")
+    def _session_id_default(self) -> str:
+        return os.environ.get("TCI_SESSION_ID", "")
 
     implementation = "tci_kernel"
     implementation_version = __version__
@@ -56,8 +65,8 @@ class TCIKernel(Kernel):
         super().__init__(**kwargs)
         self._count = 1
         self._running: asyncio.Task[Failure | None] | None = None
-        self._remote: RemoteSession | None = None
-        self._server: LocalServer | None = None
+        self._service: Service | None = None
+        self._warming: asyncio.Task[None] | None = None
         # Jupyter Server names the notebook in this variable; other hosts have no rate limits.
         self._pacer = IOPubPacer() if os.environ.get("JPY_SESSION_NAME") else None
 
@@ -93,6 +102,16 @@ class TCIKernel(Kernel):
             "supported_features": [],
         }
 
+    async def kernel_info_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Answer; then, with the client served, open what the first cell will need."""
+        await super().kernel_info_request(stream, ident, parent)
+        if self.local:
+            self._loop.call_soon_threadsafe(self._begin_warm_up)
+
+    def _begin_warm_up(self) -> None:
+        if self._warming is None:
+            self._warming = asyncio.create_task(self._warm_up())
+
     def pre_handler_hook(self) -> None:
         """Keep our SIGINT handler: the base class would install one that ends the process."""
 
@@ -105,7 +124,7 @@ class TCIKernel(Kernel):
         silent: bool,
         store_history: bool = True,
         user_expressions: dict[str, Any] | None = None,  # noqa: ARG002
-        allow_stdin: bool = False,  # noqa: ARG002
+        allow_stdin: bool = False,
         **_cell: object,
     ) -> dict[str, Any]:
         """Run a cell and publish what it produces.
@@ -116,11 +135,11 @@ class TCIKernel(Kernel):
         Returns:
             the content of the `execute_reply`.
         """
-        asked_for = store_history and not silent
+        hidden = silent or not store_history
         failure = None
-        if code.strip() and (asked_for or self._may_run_hidden()):
-            failure = await self._run(code, silent)
-            if asked_for:
+        if code.strip() and (not hidden or self._takes_hidden_cells()):
+            failure = await self._run(_Request(code, hidden, silent, allow_stdin))
+            if not hidden:
                 self._count += 1
         reply: dict[str, Any] = {"execution_count": self._count - 1, "user_expressions": {}}
         if failure is None:
@@ -174,64 +193,86 @@ class TCIKernel(Kernel):
 
     # -- running a cell ----------------------------------------------------------------------
 
-    def _may_run_hidden(self) -> bool:
-        """Whether code that the user did not ask for may run: it must not buy a session."""
-        return self.local or (self._remote is not None and self._remote.live)
+    def _takes_hidden_cells(self) -> bool:
+        if self._service is None:
+            return self.local or bool(self.session_id)
+        return self._service.session.takes_hidden_cells
 
-    async def _run(self, code: str, silent: bool) -> Failure | None:
+    async def _run(self, request: _Request) -> Failure | None:
         """Run a cell as a task of its own, which an interrupt cancels.
 
         Whatever happens ends here, in a failure that is published and returned: an exception
         that escaped would leave the request without a reply.
         """
-        self._running = asyncio.create_task(self._publish(code, silent))
+        self._running = asyncio.create_task(self._publish(request))
         try:
             return await self._running
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise  # no interrupt of the cell: the event loop itself is ending
-            failure = self._interrupted()
+            failure = Failure.from_error(KeyboardInterrupt(self._what_an_interrupt_leaves()))
         except TCIError as error:
             failure = Failure.from_error(error)
+            if self._service is not None:
+                self._service.heed(error)
         except Exception as error:  # the one boundary where a reply must go out
             self.log.exception("A cell failed in the kernel itself")
             failure = Failure.from_error(error)
         finally:
             self._running = None
-        if not silent:
+        if not request.silent:
             await self.emit(failure)
         return failure
 
-    async def _publish(self, code: str, silent: bool) -> Failure | None:
+    async def _publish(self, request: _Request) -> Failure | None:
         """Publish each event of a cell, and return its failure if it has one."""
-        from tci_kernel.session import Cell  # noqa: PLC0415
+        from tci_kernel import magics  # noqa: PLC0415
+        from tci_kernel.delivery import Cell  # noqa: PLC0415
 
-        session = await self._open_session()
+        service = self._open_service()
+        if service.needs_key and request.allow_stdin and not request.hidden:
+            service.give_key(await self._ask("Together API key: ", password=True))
+        commands, code = magics.split(request.code)
         failure = None
-        async for event in session.run(Cell(code)):
+        for command in commands:
+            async for event in magics.run(
+                command, service.session, interactive=request.allow_stdin
+            ):
+                await self.emit(event)
+        if not code.strip():
+            return None
+        cell = Cell(code, hidden=request.hidden, interactive=request.allow_stdin)
+        async for event in service.session.run(cell):
             if isinstance(event, Failure):
                 failure = event
-            if not silent:
+            if not request.silent:
                 await self.emit(event)
         return failure
 
+    async def _ask(self, prompt: str, *, password: bool) -> str:
+        """What the user of the running cell types at a prompt."""
+        if self.session is None:
+            return ""
+        asker, client = self.get_parent("shell"), self._shell_parent_ident.get()
+        return await ask(self.session, self.stdin_socket, asker, client, prompt, password=password)
+
     async def emit(self, event: Event) -> None:
         """Publish an event on IOPub. The one place that does."""
-        for message in event.messages(self._count):
+        for message_type, content in event.messages(self._count):
             if self._pacer is not None:
-                await self._pacer.wait(_stream_bytes(message))
-            message_type, content = message
+                await self._pacer.wait(stream_bytes(message_type, content))
             self.send_response(self.iopub_socket, message_type, content)
 
-    def _interrupted(self) -> Failure:
+    def _what_an_interrupt_leaves(self) -> str:
         if self.local:
-            return Failure.from_error(KeyboardInterrupt())
-        return Failure.from_error(
-            KeyboardInterrupt(
-                "stopped waiting. The service has no way to stop code: it may still be running "
-                "there, and the next cell may have to wait for it."
-            )
+            return ""
+        left = (
+            "stopped waiting. The service has no way to stop code: it may still be running there, "
+            "and the next cell may have to wait for it."
         )
+        if self._service is None or self._service.session.id is None:
+            left += " If it began a session, the next cell begins another."
+        return left
 
     def _on_sigint(self, _signum: int, _frame: FrameType | None) -> None:
         self._loop.call_soon_threadsafe(self._cancel)
@@ -243,40 +284,37 @@ class TCIKernel(Kernel):
 
     # -- the service behind the kernel -------------------------------------------------------
 
-    async def _open_session(self) -> RemoteSession:
-        """The session, made ready on first use: starting the kernel does no I/O."""
-        if self._remote is None:
-            from tci_kernel.client import TCIClient  # noqa: PLC0415
-            from tci_kernel.session import RemoteSession  # noqa: PLC0415
+    def _open_service(self) -> Service:
+        """The service, made ready on first use: starting the kernel does no I/O."""
+        if self._service is None:
+            from tci_kernel.service import Service  # noqa: PLC0415
 
-            client = TCIClient(parent=self)
-            if self.local:
-                from tci_kernel.local.server import LocalServer  # noqa: PLC0415
+            self._service = Service(self, local=self.local, session_id=self.session_id)
+        return self._service
 
-                self._server = LocalServer.embed()
-                client.base_url = self._server.base_url
-                client.api_key = self._server.token
-            self._remote = RemoteSession(client)
-        if self._server is not None and not self._remote.live:
-            # Opened here, where it is free, so that an interrupted first cell keeps its session.
-            self._remote.id = await self._server.open_session()
-        return self._remote
+    async def _warm_up(self) -> None:
+        """Start the embedded server and a session before the first cell asks for them."""
+        try:
+            await self._open_service().session.open()
+        except TCIError as error:
+            self.log.debug("No session could be opened early: %s", error)  # the first cell says it
 
     async def _close(self) -> None:
         self._cancel()
-        if self._remote is not None:
-            await self._remote.aclose()
-        if self._server is not None:
-            await self._server.aclose()
+        if self._warming is not None:
+            self._warming.cancel()
+        if self._service is not None:
+            await self._service.aclose()
 
 
-def _stream_bytes(message: Message) -> int:
-    """The bytes that Jupyter Server's data rate counts: those of stream text alone."""
-    message_type, content = message
-    if message_type != "stream":
-        return 0
-    # As they are sent: an escape such as a line end's or a colour's is longer than its character.
-    return len(json.dumps(content["text"], ensure_ascii=False).encode())
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """An `execute_request`: what it runs, and how."""
+
+    code: str
+    hidden: bool
+    silent: bool
+    allow_stdin: bool
 
 
 def _is_cancelled() -> bool:

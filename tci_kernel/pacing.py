@@ -7,8 +7,11 @@ is more than the limits allow is held back instead of lost.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 # `ZMQChannelsWebsocketConnection`'s defaults are 1,000 messages/s and 1,000,000 bytes/s of
 # stream messages, both over a window of 3 s. These leave a tenth for headers and status.
@@ -44,3 +47,11 @@ class IOPubPacer:
     def _forget(self, now: float) -> None:
         while self._sent and self._sent[0][0] + WINDOW <= now:
             self._bytes -= self._sent.popleft()[1]
+
+
+def stream_bytes(message_type: str, content: Mapping[str, Any]) -> int:
+    """The bytes of a message that Jupyter Server's data rate counts: those of stream text alone."""
+    if message_type != "stream":
+        return 0
+    # As they are sent: an escape such as a line end's or a colour's is longer than its character.
+    return len(json.dumps(content["text"], ensure_ascii=False).encode())

@@ -1,53 +1,106 @@
-"""One TCI session's life, from lazily created to gone."""
+"""One TCI session's life, from lazily created to expired, and the cells that run in it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from traitlets import Bool, Enum, Float
+from traitlets.config import Configurable
 
 from tci_kernel.client import TCIClient
+from tci_kernel.delivery import Cell, deliver
 from tci_kernel.errors import (
-    AuthenticationFailed,
     ExecutionRefused,
     OutOfCredit,
     RateLimited,
+    ReplayFailed,
     ServiceError,
+    SessionChanged,
     SessionExpired,
     TCIError,
 )
 from tci_kernel.events import Event, Failure, Stream, from_output
-from tci_kernel.schema import ExecuteResponse
+from tci_kernel.expiry import ExpiryWatch
+from tci_kernel.failures import failure
+from tci_kernel.notices import Notice
+from tci_kernel.schema import ExecuteResponse, SessionInfo
+
+_UNAUTHORIZED = 401
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What a user runs.
-
-    Attributes:
-        code: sent verbatim.
-    """
-
-    code: str
-
-
-class RemoteSession:
+class RemoteSession(Configurable):
     """A session at the service. It begins with the first cell that is run.
 
     Args:
         client: how the service is reached.
+        opener: starts a session without running code, where that is possible and costs nothing.
 
     Attributes:
-        id: the session's id; None until the service has named one.
+        id: the session's id; None while there is none.
     """
 
-    def __init__(self, client: TCIClient) -> None:
+    on_expiry = Enum(
+        ("error", "replay"),
+        default_value="error",
+        help="What happens when a cell meets an expired session: 'error' fails the cell and says "
+        "what is lost; 'replay' runs the session's successful cells again in a new session, and "
+        "then the cell.",
+    ).tag(config=True)
+
+    retry_for = Float(
+        60.0,
+        min=0.0,
+        help="Seconds that a cell may spend waiting to be sent again, after failures in which it "
+        "surely did not run (no connection; the service is rate limited). 0: never.",
+    ).tag(config=True)
+
+    cell_timeout = Float(
+        None,
+        allow_none=True,
+        help="Seconds after which a cell fails; none by default. The service documents no way to "
+        "stop code: it may go on running there.",
+    ).tag(config=True)
+
+    show_progress = Bool(
+        True,
+        help="Show for how long a cell runs, and why it waits, in a notice that disappears when "
+        "the output comes. Never shown to clients that can't be asked for input.",
+    ).tag(config=True)
+
+    def __init__(
+        self,
+        client: TCIClient,
+        opener: Callable[[], Awaitable[str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
         self._client = client
+        self._opener = opener
+        self._opening = asyncio.Lock()
+        self._expiry = ExpiryWatch(self._look_up)
+        # The user's cells, in order, for a replay.
+        self._succeeded: list[Cell] = []
         self.id: str | None = None
+        # An expiry that hidden code met and that the user has yet to hear of.
+        self._untold: SessionExpired | None = None
 
     @property
-    def live(self) -> bool:
-        """Whether there is a session to run code in."""
-        return self.id is not None
+    def takes_hidden_cells(self) -> bool:
+        """Whether code that the user did not run may run: it must not buy a session."""
+        return self.id is not None or self._opener is not None
+
+    def attach(self, session_id: str) -> None:
+        """Use a session that exists. Whether it does shows with the first cell."""
+        self._begin(session_id)
+
+    async def open(self) -> None:
+        """Start a session now, where that costs nothing; else with the first cell."""
+        async with self._opening:
+            if self.id is None and self._opener is not None:
+                self._begin(await self._opener())
 
     async def run(self, cell: Cell) -> AsyncIterator[Event]:
         """Run a cell and yield what it produces, at most one `Failure` among it.
@@ -55,44 +108,162 @@ class RemoteSession:
         Raises:
             TCIError: the cell did not run, or what became of it is not known.
         """
-        answer = await self._execute(cell)
-        self.id = answer.session_id or self.id
-        failed = False
-        for output in answer.outputs:
-            event = from_output(output)
-            if isinstance(event, Failure) and failed:
-                # A cell ends in one error; what else the service calls one is still shown.
-                event = Stream("stderr", "\n".join(event.traceback))
-            failed = failed or isinstance(event, Failure)
-            yield event
-        if answer.errors and not failed:
-            text = "\n".join(answer.errors)
-            yield Failure("ServiceError", text, [f"ServiceError: {text}"])
-
-    async def _execute(self, cell: Cell) -> ExecuteResponse:
         try:
-            return await self._client.execute(cell.code, self.id)
-        except (ServiceError, ExecutionRefused) as error:
-            if self.id is None or not _may_mean_expiry(error) or not await self._is_gone():
+            if self._untold is not None and not cell.hidden:
+                untold, self._untold = self._untold, None
+                raise untold
+            async for event in self._run(cell):
+                yield event
+        except SessionExpired as expired:
+            if cell.hidden:
+                self._untold = expired
+            if cell.hidden or self.on_expiry == "error":
                 raise
-            gone, self.id = self.id, None
-            raise SessionExpired(gone, str(error).partition("\n")[0]) from error
+            yield Stream("stderr", f"{str(expired).splitlines()[0]}\n")
+            async for event in self.replay(interactive=cell.interactive):
+                yield event
+            async for event in self._run(cell):
+                yield event
 
-    async def _is_gone(self) -> bool:
-        """Whether the service's list of sessions, which is its last word, lacks this one."""
+    async def replay(self, *, interactive: bool) -> AsyncIterator[Event]:
+        """Run this session's successful cells again, in order, in a new session.
+
+        What they print and show is not shown again.
+
+        Raises:
+            ReplayFailed: a cell failed; none after it has run. All are kept for another replay.
+            TCIError: as `run`.
+        """
+        cells = self._succeeded
+        self._forget()
+        notice = Notice(enabled=interactive and self.show_progress)
         try:
-            sessions = await self._client.sessions()
-        except TCIError:
-            return False
-        return all(session.id != self.id for session in sessions)
+            for number, cell in enumerate(cells, 1):
+                for event in notice.show(f"Running cell {number} of {len(cells)} again"):
+                    yield event
+                # A cell that shows nothing of its own can have no notice either.
+                events = [event async for event in self._run(replace(cell, interactive=False))]
+                if failures := [event for event in events if isinstance(event, Failure)]:
+                    raise ReplayFailed(
+                        f"Cell {number} of {len(cells)} failed when it was run again, and none "
+                        f"after it has run: {failures[0].ename}: {failures[0].evalue}\n"
+                        f"The cell was:\n{cell.code}"
+                    )
+        except (TCIError, asyncio.CancelledError):
+            self._succeeded = cells
+            for event in notice.wipe():
+                yield event
+            raise
+        for event in notice.wipe():
+            yield event
+        yield Stream("stderr", f"In a new session, cells were run again: {len(cells)}.\n")
 
     async def aclose(self) -> None:
         """Let go of the connections. The service ends the session itself, in its own time."""
+        self._expiry.close()
         await self._client.aclose()
+
+    # -- a session's beginning and end -------------------------------------------------------
+
+    def _begin(self, session_id: str | None) -> None:
+        self._expiry.close()
+        self._expiry = ExpiryWatch(self._look_up)
+        self._succeeded = []
+        self.id = session_id
+
+    def _forget(self) -> None:
+        """Go on without a session; its cells stay known until the next one begins."""
+        succeeded = self._succeeded
+        self._begin(None)
+        self._succeeded = succeeded
+
+    async def _look_up(self) -> SessionInfo | None:
+        """This session as the service lists it; None if it does not.
+
+        Raises:
+            TCIError: there is no list to be had.
+        """
+        sessions = {session.id: session for session in await self._client.sessions()}
+        return sessions.get(self.id or "")
+
+    async def _explained(self, error: TCIError) -> TCIError:
+        """The error that the user reads: above all, whether the session is still there."""
+        if self.id is None:
+            if error.session_id is not None:
+                self._begin(error.session_id)
+            elif error.may_have_run:
+                fate = "If it began a session, its id never arrived: the next cell begins another."
+                error.args = (f"{error}\n{fate}",)
+        elif _may_mean_expiry(error) and await self._expiry.is_gone():
+            expired = SessionExpired(self.id, self._expiry.expires_at, error, len(self._succeeded))
+            self._forget()
+            return expired
+        elif error.may_have_run:
+            error.args = (f"{error}\nThe session is kept.",)
+        return error
+
+    # -- a cell's way there and back ---------------------------------------------------------
+
+    async def _run(self, cell: Cell) -> AsyncIterator[Event]:
+        await self.open()
+        answer = None
+        try:
+            async for item in self._deliver(cell):
+                if isinstance(item, ExecuteResponse):
+                    answer = item
+                else:
+                    yield item
+        except TCIError as error:
+            raise await self._explained(error) from error
+        if answer is not None:
+            for event in self._events(cell, answer):
+                yield event
+            if not cell.hidden:
+                self._expiry.ask_once()
+                if warning := await self._expiry.warning():
+                    yield Stream("stderr", warning)
+
+    def _deliver(self, cell: Cell) -> AsyncIterator[Event | ExecuteResponse]:
+        return deliver(
+            lambda: self._client.execute(cell.code, self.id),
+            Notice(enabled=cell.interactive and not cell.hidden and self.show_progress),
+            retry_for=self.retry_for,
+            cell_timeout=self.cell_timeout,
+        )
+
+    def _events(self, cell: Cell, answer: ExecuteResponse) -> list[Event]:
+        """What an answer holds. A cell ends in one error; what else went wrong is still shown."""
+        events: list[Event] = []
+        failed = False
+        for event in (*map(from_output, answer.outputs), *self._doubts(answer)):
+            if isinstance(event, Failure) and failed:
+                events.append(Stream("stderr", "\n".join(event.traceback) + "\n"))
+            else:
+                failed = failed or isinstance(event, Failure)
+                events.append(event)
+        if not failed and not cell.hidden:
+            self._succeeded.append(cell)
+        return events
+
+    def _doubts(self, answer: ExecuteResponse) -> Iterator[Failure]:
+        """What an answer says beside its outputs that the user must know."""
+        if answer.errors:
+            text = "\n".join(answer.errors)
+            yield Failure("ServiceError", text, [f"ServiceError: {text}"])
+        old, new = self.id, answer.session_id
+        if new is None and old is None:
+            text = "The service named no session: the next cell begins a new one."
+            yield Failure.from_error(failure("body", text))
+        elif new is not None and new != old:
+            self._begin(new)
+            if old is not None:
+                yield Failure.from_error(SessionChanged(old, new))
 
 
 def _may_mean_expiry(error: TCIError) -> bool:
     """Whether an error may stand for an expired session. How the service says it is not known."""
-    return not (
-        error.may_have_run or isinstance(error, (AuthenticationFailed, OutOfCredit, RateLimited))
-    )
+    if isinstance(error, (OutOfCredit, RateLimited)):
+        return False
+    if isinstance(error, ServiceError):
+        return error.status != _UNAUTHORIZED
+    return isinstance(error, ExecutionRefused)

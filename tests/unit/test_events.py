@@ -104,12 +104,16 @@ def test_error_of_any_form_says_something(data: Any) -> None:
     assert "\n".join(content["traceback"]).strip()
 
 
+@pytest.mark.parametrize("kind", ["stdout", "display_data", "execute_result", "unheard of"])
+def test_an_output_without_data_shows_nothing(kind: str) -> None:
+    assert list(from_output(Output(kind, None)).messages(1)) == []
+
+
 @pytest.mark.parametrize("kind", ["display_data", "execute_result"])
 @pytest.mark.parametrize(
     ("data", "text"),
     [
         ("bare text", "bare text"),
-        (None, ""),
         (3, "3"),
         (2.5, "2.5"),
         (True, "true"),

@@ -21,8 +21,7 @@ from jupyter_client.session import Session
 
 from tci_kernel import pacing
 from tci_kernel.events import Stream
-from tci_kernel.kernel import _stream_bytes
-from tci_kernel.pacing import MESSAGES, OVERHEAD, STREAM_BYTES, WINDOW, IOPubPacer
+from tci_kernel.pacing import MESSAGES, OVERHEAD, STREAM_BYTES, WINDOW, IOPubPacer, stream_bytes
 
 # The defaults in Jupyter Server's documentation: messages and bytes a second, and a window.
 SERVER_MESSAGES = 1_000
@@ -158,7 +157,7 @@ async def test_server_that_counts_the_encoded_messages_drops_none(text: str, clo
     window = Window(SERVER_WINDOW)
 
     for message in Stream("stdout", text * (8_000_000 // len(text.encode()))).messages(1):
-        await pacer.wait(_stream_bytes(message))
+        await pacer.wait(stream_bytes(*message))
         frames = session.serialize(session.msg(*message, parent=parent), b"kernel.id.stdout")
         window.add(clock.now, sum(map(len, frames)))
         assert window.bytes <= SERVER_STREAM_BYTES * SERVER_WINDOW

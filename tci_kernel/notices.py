@@ -1,0 +1,40 @@
+"""What a user reads while nothing else can be shown: how long a cell runs, why it waits.
+
+A notice is a display of its own that is updated in place and wiped when the cell's output comes,
+so that no saved notebook keeps it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+from tci_kernel.events import ClearOutput, Display, DisplayUpdate, Event
+
+
+class Notice:
+    """The one notice of a cell.
+
+    Args:
+        enabled: whether somebody sits in front of the cell; else nothing is ever shown.
+    """
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled
+        self._display_id: str | None = None
+
+    def show(self, text: str) -> Iterator[Event]:
+        """Show a text, in place of the one before."""
+        if not self._enabled:
+            return
+        if self._display_id is None:
+            self._display_id = uuid.uuid4().hex
+            yield Display({"text/plain": text}, self._display_id)
+        else:
+            yield DisplayUpdate({"text/plain": text}, self._display_id)
+
+    def wipe(self) -> Iterator[Event]:
+        """Take the notice away, if there is one."""
+        if self._display_id is not None:
+            self._display_id = None
+            yield ClearOutput()
