@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tci_kernel import TCIClient, errors
 from tci_kernel.schema import File
+from tests.faults.conftest import MakeClient
 from tests.support import contract
+from tests.support.certificates import self_signed
 from tests.support.faulty import (
     SESSION,
     Action,
@@ -31,41 +27,10 @@ from tests.support.faulty import (
 )
 
 
-@pytest.fixture
-def service() -> Iterator[FaultyServer]:
-    with faulty_server([]) as server:
-        yield server
-
-
-MakeClient = Callable[..., TCIClient]
-
-
-@pytest.fixture
-async def make_client() -> AsyncIterator[MakeClient]:
-    """Makes clients that are closed after the test."""
-    async with AsyncExitStack() as stack:
-
-        def make(base_url: str, **settings: object) -> TCIClient:
-            client = TCIClient(base_url=base_url, **{"api_key": "the-key", **settings})
-            stack.push_async_callback(client.aclose)
-            return client
-
-        yield make
-
-
-@pytest.fixture
-async def client(service: FaultyServer, make_client: MakeClient) -> TCIClient:
-    return make_client(service.base_url)
-
-
-def play(service: FaultyServer, *actions: Action) -> None:
-    service.actions[:] = actions
-
-
 async def test_an_execution_gives_its_session_and_outputs(
     service: FaultyServer, client: TCIClient
 ) -> None:
-    play(service, answer(("stdout", "hi"), ("execute_result", {"text/plain": "1"})))
+    service.play(answer(("stdout", "hi"), ("execute_result", {"text/plain": "1"})))
     ran = await client.execute("print('hi'); 1")
     assert ran.session_id == SESSION
     assert [output.type for output in ran.outputs] == ["stdout", "execute_result"]
@@ -74,7 +39,7 @@ async def test_an_execution_gives_its_session_and_outputs(
 async def test_files_and_session_travel_as_the_contract_says(
     service: FaultyServer, client: TCIClient
 ) -> None:
-    play(service, answer())
+    service.play(answer())
     await client.execute("pass", SESSION, [File("a.txt", "ü"), File("b.bin", "AAE=", "base64")])
     (request,) = service.requests
     body = contract.check("ExecuteRequest", request.body)
@@ -91,7 +56,7 @@ async def test_files_and_session_travel_as_the_contract_says(
 
 async def test_sessions_are_read_with_their_times(service: FaultyServer, client: TCIClient) -> None:
     row = {"id": SESSION, "execute_count": 3, "expires_at": "2025-12-08T07:11:51.890310+00:00"}
-    play(service, http(200, json.dumps({"data": {"sessions": [row]}, "errors": None})))
+    service.listed = http(200, json.dumps({"data": {"sessions": [row]}, "errors": None}))
     (session,) = await client.sessions()
     assert (session.id, session.execute_count) == (SESSION, 3)
     assert session.expires_at is not None
@@ -106,7 +71,7 @@ async def test_connections_are_kept(service: FaultyServer, client: TCIClient) ->
         seen.append(connection.getpeername())
         answer()(connection)
 
-    play(service, note_and_answer)
+    service.play(note_and_answer)
     for _ in range(3):
         await client.execute("pass")
     assert len(set(seen)) == 1
@@ -118,7 +83,7 @@ async def test_connections_are_kept(service: FaultyServer, client: TCIClient) ->
 async def test_null_data_means_that_nothing_ran(
     service: FaultyServer, client: TCIClient, errors_: object
 ) -> None:
-    play(service, http(200, json.dumps({"data": None, "errors": errors_})))
+    service.play(http(200, json.dumps({"data": None, "errors": errors_})))
     with pytest.raises(errors.ExecutionRefused, match="the session has ended") as caught:
         await client.execute("pass")
     assert not caught.value.may_have_run
@@ -145,8 +110,8 @@ async def test_other_statuses_say_whether_the_code_may_have_run(
     kind: type[errors.TCIError],
     may_have_run: bool,
 ) -> None:
-    play(service, http(status, json.dumps({"error": {"message": "because", "type": "x"}})))
-    with pytest.raises(kind, match=f"HTTP {status}: because") as caught:
+    service.play(http(status, json.dumps({"error": {"message": "because", "type": "x"}})))
+    with pytest.raises(kind, match=rf"HTTP {status} \(.*\): because") as caught:
         await client.execute("pass")
     assert caught.value.may_have_run is may_have_run
     assert len(service.requests) == 1
@@ -158,7 +123,7 @@ async def test_other_statuses_say_whether_the_code_may_have_run(
 async def test_an_answer_that_cannot_be_read_may_have_run(
     service: FaultyServer, client: TCIClient, body: bytes
 ) -> None:
-    play(service, http(200, body))
+    service.play(http(200, body))
     with pytest.raises(errors.InvalidAnswer) as caught:
         await client.execute("pass")
     assert caught.value.may_have_run
@@ -177,7 +142,7 @@ async def test_an_answer_that_cannot_be_read_may_have_run(
 async def test_a_lost_connection_may_have_run_and_is_not_sent_again(
     service: FaultyServer, client: TCIClient, action: Action
 ) -> None:
-    play(service, action)
+    service.play(action)
     with pytest.raises(errors.ConnectionLost, match="may have run") as caught:
         await client.execute("pass")
     assert caught.value.may_have_run
@@ -202,7 +167,7 @@ async def test_an_unknown_host_did_not_run(make_client: MakeClient) -> None:
 async def test_a_read_timeout_is_only_one_that_was_asked_for(
     service: FaultyServer, make_client: MakeClient
 ) -> None:
-    play(service, lambda _: None)
+    service.play(lambda _: None)
     client = make_client(service.base_url, read_timeout=0.2)
     with pytest.raises(errors.ConnectionLost, match="ReadTimeout"):
         await client.execute("pass")
@@ -242,7 +207,7 @@ async def test_a_proxy_is_used_but_never_for_loopback(
 ) -> None:
     with faulty_server([answer(("stdout", "by proxy"))]) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.base_url.removesuffix("/v1"))
-        play(service, answer(("stdout", "directly")))
+        service.play(answer(("stdout", "directly")))
         ran = await make_client(service.base_url).execute("pass")
         assert ran.outputs[0].data == "directly"
         assert proxy.requests == []
@@ -268,28 +233,6 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_key_i
         assert ran.outputs[0].data == "sealed"
 
 
-def self_signed() -> bytes:
-    """A key and a certificate for `localhost`, made here: no secret belongs in a repository."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return private + certificate.public_bytes(pem)
-
-
 async def test_listing_is_the_word_of_the_service(service: FaultyServer, client: TCIClient) -> None:
-    play(service, listing())
+    service.listed = listing()
     assert await client.sessions() == []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import contract
-from tests.support.faulty import SESSION, FaultyServer, answer, faulty_server
+from tests.support.faulty import SESSION, Action, FaultyServer, answer, faulty_server
 from tests.support.kernels import KernelDriver, kernel
 
 # A PNG of one pixel, as base64 with the line end that some encoders add.
@@ -44,10 +44,9 @@ def scripted() -> Iterator[tuple[KernelDriver, FaultyServer]]:
         yield driver, server
 
 
-def play(scripted: tuple[KernelDriver, FaultyServer], *actions: object) -> KernelDriver:
+def play(scripted: tuple[KernelDriver, FaultyServer], *actions: Action) -> KernelDriver:
     driver, server = scripted
-    server.requests.clear()
-    server.actions[:] = actions  # type: ignore[assignment]
+    server.play(*actions)
     return driver
 
 
@@ -121,7 +120,7 @@ def test_an_error_is_read_from_each_form(
 def test_a_second_error_is_shown_as_text(scripted: tuple[KernelDriver, FaultyServer]) -> None:
     cell = play(scripted, answer(("error", "A: 1"), ("stdout", "on"), ("error", "B: 2"))).run("x")
     assert cell.only("error")["ename"] == cell.reply["ename"] == "A"
-    assert cell.text("stderr") == "B: 2"
+    assert cell.text("stderr") == "B: 2\n"
 
 
 def test_a_huge_stream_comes_in_chunks_and_whole(local_kernel: KernelDriver) -> None:
@@ -150,7 +149,7 @@ def test_code_travels_verbatim_under_one_session(
     driver = play(scripted, answer())
     driver.run(code)
     driver.run(code)
-    bodies = [request.json() for request in scripted[1].requests]
+    bodies = [request.json() for request in scripted[1].executions]
     assert [body["code"] for body in bodies] == [code, code]
     assert bodies[1]["session_id"] == SESSION
 
@@ -192,7 +191,7 @@ def test_hidden_requests_buy_no_session(service: FaultyServer) -> None:
         assert driver.run("print('ran')").text() == "ran"
         # Where the session is there anyway, they run in it.
         assert driver.run("print('ran')", store_history=False).text() == "ran"
-        assert len(service.requests) == 2
+        assert len(service.executions) == 2
 
 
 def test_after_an_error_queued_cells_are_aborted(local_kernel: KernelDriver) -> None:
@@ -220,7 +219,7 @@ def test_requests_validate_against_the_contract(
     driver = play(scripted, answer())
     driver.run("first")
     driver.run("second")
-    for request in scripted[1].requests:
+    for request in scripted[1].executions:
         contract.check("ExecuteRequest", request.body)
         assert request.path == "/v1/tci/execute"
         assert request.headers["authorization"] == "Bearer key"

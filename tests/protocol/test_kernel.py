@@ -157,7 +157,7 @@ def test_an_interrupt_at_a_remote_service_says_what_it_does_not_do() -> None:
         go.set()
         assert cell.reply["ename"] == "KeyboardInterrupt"
         assert "may still be running" in cell.reply["evalue"]
-        assert len(service.requests) == 1
+        assert len(service.executions) == 1
         assert driver.run("y").reply["status"] == "ok"
 
 
@@ -283,4 +283,4 @@ def test_settings_come_from_jupyters_config_path(tmp_path: Path) -> None:
             "tci", "--TCIClient.api_key=from-argument", JUPYTER_CONFIG_DIR=str(tmp_path)
         ) as driver:
             driver.run("1")
-        assert service.requests[1].headers["authorization"] == "Bearer from-argument"
+        assert service.executions[1].headers["authorization"] == "Bearer from-argument"

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,11 +33,27 @@ class Request:
 
 @dataclass
 class FaultyServer:
-    """Plays one action a request; the last one is repeated."""
+    """Plays one action for each execution; the last one is repeated.
+
+    Requests for the list of sessions get `listed`, which changes when a test says so.
+    """
 
     base_url: str
     actions: list[Action]
+    listed: Action
     requests: list[Request] = field(default_factory=list)
+
+    def play(self, *actions: Action) -> None:
+        """Begin another script, with nothing received so far."""
+        self.requests.clear()
+        self.actions[:] = actions
+
+    def act(self, request: Request) -> Action:
+        """What is done with a request that has just arrived."""
+        self.requests.append(request)
+        if request.method == "GET":
+            return self.listed
+        return self.actions[min(len(self.executions), len(self.actions)) - 1]
 
     @property
     def executions(self) -> list[Request]:
@@ -61,9 +78,12 @@ def answer(*outputs: Any, session_id: str = SESSION, **extra: Any) -> Action:
     return http(200, json.dumps({"data": data, "errors": None}))
 
 
-def listing(*session_ids: str) -> Action:
+def listing(*session_ids: str, expires_at: str = "2100-01-01T00:00:00+00:00") -> Action:
     """Answer a request for the list of sessions."""
-    rows = [{"id": session_id, "execute_count": 1} for session_id in session_ids]
+    rows = [
+        {"id": session_id, "execute_count": 1, "expires_at": expires_at}
+        for session_id in session_ids
+    ]
     return http(200, json.dumps({"data": {"sessions": rows}, "errors": None}))
 
 
@@ -93,13 +113,24 @@ def stall(until: threading.Event, then: Action | None = None) -> Action:
     return act
 
 
+def late(seconds: float, then: Action) -> Action:
+    """Do something, but only after a while."""
+
+    def act(connection: socket.socket) -> None:
+        time.sleep(seconds)
+        then(connection)
+
+    return act
+
+
 @contextmanager
 def faulty_server(
-    actions: Iterable[Action], tls: ssl.SSLContext | None = None
+    actions: Iterable[Action], tls: ssl.SSLContext | None = None, port: int = 0
 ) -> Iterator[FaultyServer]:
-    """Serve on a free port of loopback, a thread a connection."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = FaultyServer(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", list(actions))
+    """Serve on a port of loopback, a free one unless named, a thread a connection."""
+    listener = socket.create_server(("127.0.0.1", port))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    server = FaultyServer(url, list(actions), listing(SESSION))
     connections: list[socket.socket] = []
 
     def accept() -> None:
@@ -117,9 +148,7 @@ def faulty_server(
             stack.enter_context(connection)
             stream = stack.enter_context(connection.makefile("rb"))
             while (request := _read(stream)) is not None:
-                server.requests.append(request)
-                index = min(len(server.requests), len(server.actions)) - 1
-                server.actions[index](connection)
+                server.act(request)(connection)
 
     threading.Thread(target=accept, daemon=True).start()
     try:

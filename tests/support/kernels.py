@@ -67,7 +67,10 @@ class KernelDriver:
         self.client = client
 
     def run(self, code: str, **options: Any) -> Answer:
-        """Execute code and wait for everything that it leads to."""
+        """Execute code and wait for everything that it leads to.
+
+        Headless unless `allow_stdin=True` says otherwise.
+        """
         return self.finish(self.client.execute(code, **options))
 
     def finish(self, msg_id: str, channel: str = "shell") -> Answer:
@@ -133,6 +136,7 @@ def kernel(name: str = "tci", *arguments: str, **environment: str) -> Iterator[K
     )
     client: BlockingKernelClient = manager.client()
     client.start_channels()
+    client.allow_stdin = False
     try:
         client.wait_for_ready(timeout=PATIENCE)
         yield KernelDriver(manager, client)
