@@ -83,11 +83,16 @@ def test_without_a_key_a_headless_run_fails_and_says_why(monkeypatch: pytest.Mon
         NotebookClient(notebook("1"), kernel_name="tci").execute()
 
 
-def test_nbconvert_executes_the_tour_and_makes_a_page(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["tci", "tci-local"])
+def test_nbconvert_executes_the_tour_and_makes_a_page(
+    name: str, server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
+    monkeypatch.setenv("TOGETHER_API_KEY", server.token)
     ran = jupyter(
         "nbconvert",
         *("--to", "notebook", "--execute", TOUR, "--output-dir", tmp_path),
-        "--ExecutePreprocessor.kernel_name=tci-local",
+        f"--ExecutePreprocessor.kernel_name={name}",
     )
     assert ran.returncode == 0, ran.stderr
     book = nbformat.read(tmp_path / "tour.ipynb", as_version=4)
