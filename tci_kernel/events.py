@@ -7,6 +7,7 @@ messages of the Jupyter protocol (`messages`), as pairs of message type and cont
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ Message = tuple[str, dict[str, Any]]
 # Characters of a stream in one message. Jupyter Server counts 1,000 messages a second and
 # 1 MB/s of stream text over 3 s: of either this leaves much room.
 STREAM_CHUNK = 65_536
+
+_MIME_TYPE = re.compile(r"[\w+.-]+/[\w+.-]+")
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -148,8 +151,14 @@ def _text(data: Any) -> str:
 
 
 def _bundle(data: Any) -> Mapping[str, Any]:
-    """A MIME bundle; one client's tests show a bare string in its place."""
-    return data if isinstance(data, dict) else {"text/plain": _text(data)}
+    """A MIME bundle; one client's tests show a bare string in its place.
+
+    The protocol has no room for data without a MIME type: it is shown as text.
+    """
+    if not isinstance(data, dict):
+        return {"text/plain": _text(data)}
+    bundle = {mime: value for mime, value in data.items() if _MIME_TYPE.fullmatch(mime)}
+    return bundle if bundle or not data else {"text/plain": _text(data)}
 
 
 def _showable(bundle: Mapping[str, Any]) -> dict[str, Any]:

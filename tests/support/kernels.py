@@ -69,9 +69,10 @@ class KernelDriver:
     def run(self, code: str, **options: Any) -> Answer:
         """Execute code and wait for everything that it leads to.
 
-        Headless unless `allow_stdin=True` says otherwise.
+        Headless unless `allow_stdin=True` says otherwise. Errors don't stop what follows: the base
+        class also aborts a request that comes within moments of a failed cell's reply.
         """
-        return self.finish(self.client.execute(code, **options))
+        return self.finish(self.client.execute(code, **{"stop_on_error": False, **options}))
 
     def finish(self, msg_id: str, channel: str = "shell") -> Answer:
         """Wait for a request's reply and for its idle status."""

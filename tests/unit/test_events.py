@@ -104,6 +104,12 @@ def test_error_of_any_form_says_something(data: Any) -> None:
     assert "\n".join(content["traceback"]).strip()
 
 
+def test_data_without_a_mime_type_is_left_out_or_shown_as_text() -> None:
+    mixed = message("display_data", {"": None, "text/html": "<b>", "no type": 1})
+    assert mixed[1]["data"] == {"text/html": "<b>"}
+    assert message("display_data", {"odd": 1})[1]["data"] == {"text/plain": '{"odd": 1}'}
+
+
 @pytest.mark.parametrize("kind", ["stdout", "display_data", "execute_result", "unheard of"])
 def test_an_output_without_data_shows_nothing(kind: str) -> None:
     assert list(from_output(Output(kind, None)).messages(1)) == []
