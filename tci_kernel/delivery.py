@@ -28,11 +28,13 @@ class Cell:
         code: sent verbatim.
         hidden: the user did not run it: it starts no session and is not replayed.
         interactive: somebody sits in front of it and may be shown notices.
+        number: the number that it has in the notebook; None where that does not matter.
     """
 
     code: str
     hidden: bool = False
     interactive: bool = False
+    number: int | None = None
 
 
 Send = Callable[[], Coroutine[Any, Any, ExecuteResponse]]

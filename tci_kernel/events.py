@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tci_kernel.schema import Output
@@ -46,40 +46,41 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """A MIME bundle that is displayed; one with an id can be updated."""
+    """A MIME bundle that the code displayed.
+
+    Attributes:
+        data: by MIME type.
+        metadata: such as an image's width; by MIME type.
+        transient: what is not kept, such as the id by which the display is updated.
+        update: whether it takes the place of earlier displays with its id.
+    """
 
     data: Mapping[str, Any]
-    display_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    transient: Mapping[str, Any] = field(default_factory=dict)
+    update: bool = False
 
     def messages(self, _count: int) -> Iterator[Message]:
-        """One `display_data` message."""
-        transient = {} if self.display_id is None else {"display_id": self.display_id}
-        yield "display_data", {"data": _showable(self.data), "metadata": {}, "transient": transient}
-
-
-@dataclass(frozen=True, slots=True)
-class DisplayUpdate:
-    """A MIME bundle that takes the place of an earlier one with the same id."""
-
-    data: Mapping[str, Any]
-    display_id: str
-
-    def messages(self, _count: int) -> Iterator[Message]:
-        """One `update_display_data` message."""
-        transient = {"display_id": self.display_id}
+        """One `display_data` or `update_display_data` message."""
         yield (
-            "update_display_data",
-            {"data": _showable(self.data), "metadata": {}, "transient": transient},
+            "update_display_data" if self.update else "display_data",
+            {
+                "data": _showable(self.data),
+                "metadata": dict(self.metadata),
+                "transient": dict(self.transient),
+            },
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ClearOutput:
-    """What the cell has shown so far is wiped."""
+    """What the cell has shown so far is wiped: at once, or when the next output comes (`wait`)."""
+
+    wait: bool = False
 
     def messages(self, _count: int) -> Iterator[Message]:
         """One `clear_output` message."""
-        yield "clear_output", {"wait": False}
+        yield "clear_output", {"wait": self.wait}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,37 @@ class Result:
     """The MIME bundle of the cell's value."""
 
     data: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def messages(self, count: int) -> Iterator[Message]:
         """One `execute_result` message with the cell's execution count."""
         yield (
             "execute_result",
-            {"data": _showable(self.data), "metadata": {}, "execution_count": count},
+            {
+                "data": _showable(self.data),
+                "metadata": dict(self.metadata),
+                "execution_count": count,
+            },
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a cell leaves behind for its reply. Nothing of it is published.
+
+    Attributes:
+        count: the number of the next cell.
+        payload: the reply's payload, such as the text of a pager.
+        failure: an error that the interpreter has shown as plain text.
+    """
+
+    count: int
+    payload: Sequence[Mapping[str, Any]]
+    failure: Failure | None = None
+
+    def messages(self, _count: int) -> Iterator[Message]:
+        """None."""
+        yield from ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +150,7 @@ class Failure:
         yield "error", self.content()
 
 
-Event = Stream | Display | DisplayUpdate | ClearOutput | Result | Failure
+Event = Stream | Display | ClearOutput | Result | Failure | Ended
 
 
 def from_output(output: Output) -> Event:

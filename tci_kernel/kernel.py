@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from traitlets import Bool, Unicode, default
 
 from tci_kernel import __version__
 from tci_kernel.errors import TCIError
-from tci_kernel.events import Event, Failure
+from tci_kernel.events import Ended, Event, Failure
 from tci_kernel.pacing import IOPubPacer, stream_bytes
 from tci_kernel.prompts import ask
 
@@ -123,7 +124,7 @@ class TCIKernel(Kernel):
         code: str,
         silent: bool,
         store_history: bool = True,
-        user_expressions: dict[str, Any] | None = None,  # noqa: ARG002
+        user_expressions: dict[str, Any] | None = None,
         allow_stdin: bool = False,
         **_cell: object,
     ) -> dict[str, Any]:
@@ -136,15 +137,26 @@ class TCIKernel(Kernel):
             the content of the `execute_reply`.
         """
         hidden = silent or not store_history
-        failure = None
+        outcome = _Outcome()
         if code.strip() and (not hidden or self._takes_hidden_cells()):
-            failure = await self._run(_Request(code, hidden, silent, allow_stdin))
+            await self._run(_Request(code, hidden, silent, allow_stdin), outcome)
             if not hidden:
-                self._count += 1
-        reply: dict[str, Any] = {"execution_count": self._count - 1, "user_expressions": {}}
-        if failure is None:
-            return {"status": "ok", "payload": [], **reply}
-        return {"status": "error", "payload": [], **failure.content(), **reply}
+                self._count = outcome.next_count or self._count + 1
+        reply = {"execution_count": self._count - 1, "payload": outcome.payload}
+        if outcome.failure is not None:
+            return {"status": "error", **outcome.failure.content(), **reply, "user_expressions": {}}
+        values = await self._evaluate(user_expressions) if user_expressions else {}
+        return {"status": "ok", **reply, "user_expressions": values}
+
+    async def _evaluate(self, expressions: dict[str, Any]) -> dict[str, Any]:
+        """The values of expressions in the session, or an error for each."""
+        values = None
+        if self._service is not None:
+            values = await self._service.session.ask("user_expressions", expressions=expressions)
+        if isinstance(values, dict):
+            return values
+        error = Failure.from_error(NotImplementedError("the session can't be asked"))
+        return {name: {"status": "error", **error.content()} for name in expressions}
 
     async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
         """Say plainly that there is no debugger; the base class would not answer at all."""
@@ -198,15 +210,16 @@ class TCIKernel(Kernel):
             return self.local or bool(self.session_id)
         return self._service.session.takes_hidden_cells
 
-    async def _run(self, request: _Request) -> Failure | None:
+    async def _run(self, request: _Request, outcome: _Outcome) -> None:
         """Run a cell as a task of its own, which an interrupt cancels.
 
-        Whatever happens ends here, in a failure that is published and returned: an exception
-        that escaped would leave the request without a reply.
+        Whatever happens ends here, in a failure that is published and noted: an exception that
+        escaped would leave the request without a reply.
         """
-        self._running = asyncio.create_task(self._publish(request))
+        self._running = asyncio.create_task(self._publish(request, outcome))
         try:
-            return await self._running
+            await self._running
+            return
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise  # no interrupt of the cell: the event loop itself is ending
@@ -220,12 +233,12 @@ class TCIKernel(Kernel):
             failure = Failure.from_error(error)
         finally:
             self._running = None
+        outcome.failure = failure
         if not request.silent:
             await self.emit(failure)
-        return failure
 
-    async def _publish(self, request: _Request) -> Failure | None:
-        """Publish each event of a cell, and return its failure if it has one."""
+    async def _publish(self, request: _Request, outcome: _Outcome) -> None:
+        """Publish each event of a cell, and note what its reply must hold."""
         from tci_kernel import magics  # noqa: PLC0415
         from tci_kernel.delivery import Cell  # noqa: PLC0415
 
@@ -233,21 +246,19 @@ class TCIKernel(Kernel):
         if service.needs_key and request.allow_stdin and not request.hidden:
             service.give_key(await self._ask("Together API key: ", password=True))
         commands, code = magics.split(request.code)
-        failure = None
         for command in commands:
             async for event in magics.run(
                 command, service.session, interactive=request.allow_stdin
             ):
                 await self.emit(event)
         if not code.strip():
-            return None
-        cell = Cell(code, hidden=request.hidden, interactive=request.allow_stdin)
+            return
+        number = None if request.hidden else self._count
+        cell = Cell(code, request.hidden, interactive=request.allow_stdin, number=number)
         async for event in service.session.run(cell):
-            if isinstance(event, Failure):
-                failure = event
+            outcome.note(event)
             if not request.silent:
                 await self.emit(event)
-        return failure
 
     async def _ask(self, prompt: str, *, password: bool) -> str:
         """What the user of the running cell types at a prompt."""
@@ -315,6 +326,24 @@ class _Request:
     hidden: bool
     silent: bool
     allow_stdin: bool
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a cell's reply must hold."""
+
+    failure: Failure | None = None
+    payload: Sequence[Mapping[str, Any]] = ()
+    next_count: int | None = None
+
+    def note(self, event: Event) -> None:
+        """Take from an event what the reply must hold."""
+        if isinstance(event, Failure):
+            self.failure = event
+        elif isinstance(event, Ended):
+            self.payload = event.payload
+            self.next_count = event.count
+            self.failure = self.failure or event.failure
 
 
 def _is_cancelled() -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-from tci_kernel.events import ClearOutput, Display, DisplayUpdate, Event
+from tci_kernel.events import ClearOutput, Display, Event
 
 
 class Notice:
@@ -27,11 +27,10 @@ class Notice:
         """Show a text, in place of the one before."""
         if not self._enabled:
             return
-        if self._display_id is None:
-            self._display_id = uuid.uuid4().hex
-            yield Display({"text/plain": text}, self._display_id)
-        else:
-            yield DisplayUpdate({"text/plain": text}, self._display_id)
+        update = self._display_id is not None
+        self._display_id = self._display_id or uuid.uuid4().hex
+        transient = {"display_id": self._display_id}
+        yield Display({"text/plain": text}, transient=transient, update=update)
 
     def wipe(self) -> Iterator[Event]:
         """Take the notice away, if there is one."""

@@ -10,6 +10,7 @@ from typing import Any
 from traitlets import Bool, Enum, Float
 from traitlets.config import Configurable
 
+from tci_kernel import helper
 from tci_kernel.client import TCIClient
 from tci_kernel.delivery import Cell, deliver
 from tci_kernel.errors import (
@@ -22,9 +23,10 @@ from tci_kernel.errors import (
     SessionExpired,
     TCIError,
 )
-from tci_kernel.events import Event, Failure, Stream, from_output
+from tci_kernel.events import Ended, Event, Failure, Stream
 from tci_kernel.expiry import ExpiryWatch
 from tci_kernel.failures import failure
+from tci_kernel.link import HelperLink
 from tci_kernel.notices import Notice
 from tci_kernel.schema import ExecuteResponse, SessionInfo
 
@@ -70,6 +72,13 @@ class RemoteSession(Configurable):
         "the output comes. Never shown to clients that can't be asked for input.",
     ).tag(config=True)
 
+    use_helper = Bool(
+        True,
+        help="Send a helper into each session, in one hidden request when it begins. It brings "
+        "back what the service's answers lose: metadata, updates of displays, the numbers of "
+        "cells, completion, inspection.",
+    ).tag(config=True)
+
     def __init__(
         self,
         client: TCIClient,
@@ -81,6 +90,7 @@ class RemoteSession(Configurable):
         self._opener = opener
         self._opening = asyncio.Lock()
         self._expiry = ExpiryWatch(self._look_up)
+        self._link = HelperLink(client)
         # The user's cells, in order, for a replay.
         self._succeeded: list[Cell] = []
         self.id: str | None = None
@@ -101,6 +111,8 @@ class RemoteSession(Configurable):
         async with self._opening:
             if self.id is None and self._opener is not None:
                 self._begin(await self._opener())
+                if self.use_helper:
+                    await self._link.install(self.id)
 
     async def run(self, cell: Cell) -> AsyncIterator[Event]:
         """Run a cell and yield what it produces, at most one `Failure` among it.
@@ -158,6 +170,12 @@ class RemoteSession(Configurable):
             yield event
         yield Stream("stderr", f"In a new session, cells were run again: {len(cells)}.\n")
 
+    async def ask(self, name: str, **arguments: Any) -> Any:
+        """Ask the helper in the session; None where there is none, or it does not answer."""
+        if self.id is None:
+            return None
+        return await self._link.call(self.id, name, **arguments)
+
     async def aclose(self) -> None:
         """Let go of the connections. The service ends the session itself, in its own time."""
         self._expiry.close()
@@ -168,6 +186,7 @@ class RemoteSession(Configurable):
     def _begin(self, session_id: str | None) -> None:
         self._expiry.close()
         self._expiry = ExpiryWatch(self._look_up)
+        self._link = HelperLink(self._client)
         self._succeeded = []
         self.id = session_id
 
@@ -206,6 +225,7 @@ class RemoteSession(Configurable):
 
     async def _run(self, cell: Cell) -> AsyncIterator[Event]:
         await self.open()
+        await self._prepare(cell)
         answer = None
         try:
             async for item in self._deliver(cell):
@@ -223,9 +243,29 @@ class RemoteSession(Configurable):
                 if warning := await self._expiry.warning():
                     yield Stream("stderr", warning)
 
+    async def _prepare(self, cell: Cell) -> None:
+        """Install the helper if the session begins or is joined, and agree on the cell's number."""
+        if self.use_helper and self._link.installed is None:
+            link = self._link
+            session_id = await link.install(self.id)
+            if self.id is None and session_id is not None:
+                self._begin(session_id)
+                self._link = link
+        if (
+            self.id is not None
+            and self._link.installed
+            and cell.number
+            not in (
+                None,
+                self._link.count,
+            )
+        ):
+            await self._link.call(self.id, "set_count", count=cell.number)
+
     def _deliver(self, cell: Cell) -> AsyncIterator[Event | ExecuteResponse]:
+        code = helper.hidden(cell.code) if cell.hidden and self._link.installed else cell.code
         return deliver(
-            lambda: self._client.execute(cell.code, self.id),
+            lambda: self._client.execute(code, self.id),
             Notice(enabled=cell.interactive and not cell.hidden and self.show_progress),
             retry_for=self.retry_for,
             cell_timeout=self.cell_timeout,
@@ -235,12 +275,15 @@ class RemoteSession(Configurable):
         """What an answer holds. A cell ends in one error; what else went wrong is still shown."""
         events: list[Event] = []
         failed = False
-        for event in (*map(from_output, answer.outputs), *self._doubts(answer)):
+        for event in (*helper.events(answer.outputs), *self._doubts(answer)):
             if isinstance(event, Failure) and failed:
                 events.append(Stream("stderr", "\n".join(event.traceback) + "\n"))
             else:
                 failed = failed or isinstance(event, Failure)
                 events.append(event)
+            if isinstance(event, Ended):
+                self._link.count = event.count
+                failed = failed or event.failure is not None
         if not failed and not cell.hidden:
             self._succeeded.append(cell)
         return events

@@ -11,7 +11,7 @@ import pytest
 from tci_kernel import TCIClient
 from tci_kernel.session import RemoteSession
 from tests.support.faulty import FaultyServer, faulty_server
-from tests.support.kernels import KernelDriver, kernel
+from tests.support.kernels import BARE, KernelDriver, kernel
 
 MakeClient = Callable[..., TCIClient]
 MakeSession = Callable[..., RemoteSession]
@@ -50,6 +50,7 @@ async def make_session(make_client: MakeClient) -> AsyncIterator[MakeSession]:
         def make(
             base_url: str, client: Mapping[str, object] | None = None, **settings: Any
         ) -> RemoteSession:
+            settings = {"use_helper": False, **settings}
             made = RemoteSession(make_client(base_url, **(client or {})), **settings)
             stack.push_async_callback(made.aclose)
             return made
@@ -62,6 +63,6 @@ def scripted() -> Iterator[Scripted]:
     """One kernel at a service whose answers each test sets."""
     with (
         faulty_server([]) as server,
-        kernel(TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY="key") as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY="key") as driver,
     ):
         yield driver, server

@@ -29,7 +29,7 @@ from tests.support.faulty import (
     listing,
     stall,
 )
-from tests.support.kernels import PATIENCE, Answer, KernelDriver, kernel
+from tests.support.kernels import BARE, PATIENCE, Answer, KernelDriver, kernel
 
 KEY = "tk-0123456789-not-a-real-key-9876543210"
 
@@ -148,7 +148,7 @@ def test_cells_queued_behind_an_interrupted_one_go_on_where_errors_do_not_stop(
 def test_a_shutdown_while_the_network_hangs_is_quick(restart: bool) -> None:
     with (
         faulty_server([stall(threading.Event())]) as service,
-        kernel(TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
     ):
         driver.client.execute("x")
         wait_for(lambda: service.executions)
@@ -178,7 +178,7 @@ def test_a_stopped_process_goes_on_where_it_was(scripted: Scripted) -> None:
 def test_a_missing_key_is_asked_for_kept_in_memory_and_asked_for_again_if_wrong() -> None:
     with (
         faulty_server([http(401, "{}"), answer(("stdout", "in"))]) as service,
-        kernel(TOGETHER_BASE_URL=service.base_url) as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url) as driver,
     ):
         assert driver.run("x").reply["ename"] == "MissingKey"
         assert service.requests == []
@@ -203,7 +203,7 @@ def answer_prompt(driver: KernelDriver, msg_id: str, text: str) -> Answer:
 def test_a_prompt_can_be_interrupted_or_left_empty() -> None:
     with (
         faulty_server([answer()]) as service,
-        kernel(TOGETHER_BASE_URL=service.base_url) as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url) as driver,
     ):
         waiting = driver.client.execute("x", allow_stdin=True)
         driver.client.get_stdin_msg(timeout=PATIENCE)
@@ -218,9 +218,9 @@ def test_a_session_can_be_attached_to_at_the_start() -> None:
     other = "ses_" + "c" * 21
     with faulty_server([answer(("stdout", "there"), session_id=SESSION)]) as service:
         where = {"TOGETHER_BASE_URL": service.base_url, "TOGETHER_API_KEY": "key"}
-        with kernel("tci", f"--session={SESSION}", **where) as driver:
+        with kernel("tci", BARE, f"--session={SESSION}", **where) as driver:
             assert driver.run("x").text() == "there"
-        with kernel("tci", TCI_SESSION_ID=other, **where) as driver:
+        with kernel("tci", BARE, TCI_SESSION_ID=other, **where) as driver:
             service.play(http(404, "{}"))
             cell = driver.run("x")
             assert cell.reply["ename"] == "SessionExpired"
@@ -296,8 +296,8 @@ def test_nothing_has_the_key_or_the_code_in_it(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with faulty_server([answer(), http(500, ""), http(401, "{}"), answer()]) as service:
         script = (
-            "import sys; from tests.support.kernels import kernel\n"
-            "with kernel('tci', '--debug', TOGETHER_API_KEY=sys.argv[1],\n"
+            "import sys; from tests.support.kernels import BARE, kernel\n"
+            "with kernel('tci', '--debug', BARE, TOGETHER_API_KEY=sys.argv[1],\n"
             "            TOGETHER_BASE_URL=sys.argv[2]) as driver:\n"
             "    for _ in range(4):\n"
             "        print(driver.run(sys.argv[3]).published)\n"
@@ -324,7 +324,7 @@ def test_a_dead_peer_is_noticed_by_keep_alive(service: FaultyServer) -> None:
     """Linux shows in /proc/net/tcp which timer runs on a connection: 2 is keep-alive."""
     go = threading.Event()
     service.play(stall(go, answer()))
-    with kernel(TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver:
+    with kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver:
         running = driver.client.execute("x")
         wait_for(lambda: service.executions)
         port = int(service.base_url.rsplit(":", 1)[1].split("/")[0])
@@ -339,7 +339,7 @@ def test_a_dead_peer_is_noticed_by_keep_alive(service: FaultyServer) -> None:
 def test_sigterm_ends_the_kernel_while_a_cell_waits() -> None:
     with (
         faulty_server([stall(threading.Event())]) as service,
-        kernel(TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
     ):
         driver.client.execute("x")
         wait_for(lambda: service.executions)
@@ -351,7 +351,7 @@ def test_sigterm_ends_the_kernel_while_a_cell_waits() -> None:
 def test_interrupts_during_a_shutdown_are_harmless() -> None:
     with (
         faulty_server([stall(threading.Event())]) as service,
-        kernel(TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
     ):
         driver.client.execute("x")
         wait_for(lambda: service.executions)

@@ -26,7 +26,7 @@ from tests.support.faulty import (
     listing,
     raw,
 )
-from tests.support.kernels import PATIENCE, KernelDriver, kernel
+from tests.support.kernels import BARE, PATIENCE, KernelDriver, kernel
 
 CELLS = int(os.environ.get("SOAK_CELLS", "1000"))
 SEED = 20_251_208
@@ -136,7 +136,7 @@ def test_many_cells_with_random_faults() -> None:
     names: Counter[str] = Counter()
     with (
         faulty_server([]) as service,
-        kernel(TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
     ):
         world = World(service, random.Random(SEED))
         world.renew()

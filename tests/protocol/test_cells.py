@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import contract
 from tests.support.faulty import SESSION, Action, FaultyServer, answer, faulty_server
-from tests.support.kernels import KernelDriver, kernel
+from tests.support.kernels import BARE, KernelDriver, kernel
 
 # A PNG of one pixel, as base64 with the line end that some encoders add.
 PIXEL = (
@@ -39,7 +39,7 @@ def scripted() -> Iterator[tuple[KernelDriver, FaultyServer]]:
     """One kernel at a service whose answers each test sets."""
     with (
         faulty_server([]) as server,
-        kernel(TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY="key") as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY="key") as driver,
     ):
         yield driver, server
 
@@ -187,7 +187,7 @@ def test_an_empty_cell_makes_no_request(
 
 def test_hidden_requests_buy_no_session(service: FaultyServer) -> None:
     service.actions.append(answer(("stdout", "ran")))
-    with kernel(TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver:
+    with kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver:
         for options in ({"store_history": False}, {"silent": True}):
             assert driver.run("print('ran')", **options).reply["status"] == "ok"
         assert service.requests == []

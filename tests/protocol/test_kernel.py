@@ -19,7 +19,7 @@ from jupyter_client.manager import KernelManager
 
 import tci_kernel
 from tests.support.faulty import answer, faulty_server, stall
-from tests.support.kernels import PATIENCE, KernelDriver, kernel
+from tests.support.kernels import BARE, PATIENCE, KernelDriver, kernel
 
 
 def test_kernel_info_claims_what_is_true(local_kernel: KernelDriver) -> None:
@@ -74,7 +74,7 @@ def test_without_a_key_the_cell_says_what_to_do() -> None:
 def test_starting_makes_no_request() -> None:
     with (
         faulty_server([answer()]) as service,
-        kernel(TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
     ):
         driver.reply(driver.client.complete("pri"))
         driver.reply(driver.client.inspect("print"))
@@ -146,7 +146,7 @@ def test_an_interrupt_at_a_remote_service_says_what_it_does_not_do() -> None:
     go = threading.Event()
     with (
         faulty_server([stall(go, answer())]) as service,
-        kernel(TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
     ):
         running = driver.client.execute("x")
         wait_until_busy(driver, running)
@@ -199,7 +199,7 @@ def eventually_absent(path: Path) -> bool:
 def test_the_end_of_the_parent_is_the_end_of_the_kernel() -> None:
     # The process in between starts a kernel, runs a cell, says who is who, and is killed.
     script = (
-        "import sys; from tests.support.kernels import kernel\n"
+        "import sys; from tests.support.kernels import BARE, kernel\n"
         "with kernel('tci-local') as driver:\n"
         "    print(driver.run('import os; print(os.getpid(), os.getcwd())').text(), flush=True)\n"
         "    sys.stdin.read()\n"
@@ -275,12 +275,12 @@ def test_settings_come_from_jupyters_config_path(tmp_path: Path) -> None:
         (tmp_path / "tci_kernel_config.py").write_text(
             f"c.TCIClient.base_url = {service.base_url!r}\nc.TCIClient.api_key = 'from-file'\n"
         )
-        with kernel("tci", JUPYTER_CONFIG_DIR=str(tmp_path)) as driver:
+        with kernel("tci", BARE, JUPYTER_CONFIG_DIR=str(tmp_path)) as driver:
             assert driver.run("1").text() == "configured"
         assert service.requests[0].headers["authorization"] == "Bearer from-file"
         # The command line wins over the file.
         with kernel(
-            "tci", "--TCIClient.api_key=from-argument", JUPYTER_CONFIG_DIR=str(tmp_path)
+            "tci", BARE, "--TCIClient.api_key=from-argument", JUPYTER_CONFIG_DIR=str(tmp_path)
         ) as driver:
             driver.run("1")
         assert service.executions[1].headers["authorization"] == "Bearer from-argument"

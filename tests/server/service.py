@@ -63,6 +63,14 @@ class Ran:
     session_id: str
     outputs: list[dict[str, Any]]
 
+    @classmethod
+    def of(cls, response: httpx.Response) -> Self:
+        """Read an answer, which must be that code ran."""
+        assert response.status_code == 200, response.text
+        assert response.headers["Content-Type"] == "application/json"
+        data = check("ExecuteResponse", response.content)["data"]
+        return cls(data["session_id"], data["outputs"])
+
     def text(self, kind: str = "stdout") -> str:
         return "".join(output["data"] for output in self.outputs if output["type"] == kind)
 
@@ -98,11 +106,9 @@ class Service:
 
     def run(self, code: str, session_id: str | None = None, *files: File) -> Ran:
         """Run code, which must be answered with 200."""
-        response = self.post(body(code, session_id, list(files) or None))
-        assert response.status_code == 200, response.text
-        data = check("ExecuteResponse", response.content)["data"]
-        assert session_id in (None, data["session_id"])
-        return Ran(data["session_id"], data["outputs"])
+        ran = Ran.of(self.post(body(code, session_id, list(files) or None)))
+        assert session_id in (None, ran.session_id)
+        return ran
 
     def refusal(self, session_id: str, status: int = 404) -> dict[str, Any]:
         """Try to run code in a session that can't be used; give the error."""

@@ -19,6 +19,7 @@ import pytest
 from tci_kernel.local.server import LocalServer
 from tests.server.processes import below, is_gone
 from tests.server.service import JSON, Service, eventually
+from tests.support.kernels import kernel
 from tests.support.servers import serving
 
 
@@ -156,6 +157,21 @@ def test_nothing_is_left_of_a_session_that_is_about_to_start(
         server.process.send_signal(number)
         server.process.wait(60)
         call.close()
+    eventually(lambda: all(map(is_gone, processes)))
+    eventually(lambda: _is_empty(scratch))
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["shutdown", "SIGKILL"])
+def test_a_local_kernel_takes_its_server_with_it(scratch: Path, kill: bool) -> None:
+    with kernel("tci-local", TMPDIR=str(scratch)) as driver:
+        assert driver.run("print(1)").text() == "1\n"
+        pid = getattr(driver.manager.provisioner, "pid", None)
+        assert isinstance(pid, int)
+        processes = below(pid)
+        assert len(processes) == 3  # the kernel, its janitor, the interpreter
+        assert not _is_empty(scratch)
+        if kill:
+            processes[0].kill()
     eventually(lambda: all(map(is_gone, processes)))
     eventually(lambda: _is_empty(scratch))
 

@@ -122,6 +122,10 @@ def check(message: Message) -> None:
         validate_message(message, kind)
 
 
+# For services that play a script: the kernel then sends the users' cells and nothing else.
+BARE = "--RemoteSession.use_helper=False"
+
+
 @contextmanager
 def kernel(name: str = "tci", *arguments: str, **environment: str) -> Iterator[KernelDriver]:
     """Start a kernel process from its kernelspec, and shut it down afterwards.

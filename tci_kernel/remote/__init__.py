@@ -1,0 +1,1 @@
+"""Programs that run inside the remote interpreter: sent as text, importing nothing of ours."""

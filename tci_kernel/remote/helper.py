@@ -1,0 +1,234 @@
+"""Brings back what the wire between the interpreter and the kernel loses.
+
+This file is sent as text and runs once in each session. It hooks the IPython that runs it, so that
+what an answer can't carry comes along inside `display_data`, under one MIME type of the kernel's
+own: errors in their parts, metadata, display ids and updates, cleared output, payloads and the
+execution count. Where there is no IPython it does nothing.
+
+It may meet IPython 7 to 9 and Pythons from 3.7 on. It leaves no names, no outputs and no counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import json
+import sys
+from typing import Any
+
+MIME = "application/vnd.tci-kernel+json"
+MODULE = "_tci_kernel"
+
+# Ends code that the user did not run: it is kept out of the history and moves no count.
+HIDDEN = "\n#tci-kernel:hidden"
+
+NO_INPUT = (
+    "input() can't ask here: code runs in a code interpreter that has no way to ask back. Put the "
+    "value into the cell instead."
+)
+
+
+class Helper:
+    """What is hooked into an IPython shell, and what the kernel calls."""
+
+    def __init__(self, shell):
+        self.shell = shell
+        self.hidden = False
+        self.shown_error = False
+        self.publish = shell.display_pub.publish
+        self.hook_running()
+        self.hook_displays()
+        self.hook_errors()
+        self.hook_input()
+        shell.events.register("post_run_cell", self.after_cell)
+
+    def emit(self, kind, **fields):
+        """Send something to the kernel."""
+        self.publish({MIME: dict(fields, kind=kind)}, {})
+
+    # -- hooks -------------------------------------------------------------------------------
+
+    def hook_running(self):
+        """Keep hidden code out of the history and its counts."""
+        for name in ("run_cell", "run_cell_async"):
+            original = getattr(self.shell, name, None)
+            if original is not None:
+                setattr(self.shell, name, self.hiding(original))
+
+    def hiding(self, original):
+        """Wrap a method that runs a cell. Its signature, which ipykernel reads, stays visible."""
+
+        @functools.wraps(original)
+        def run(raw_cell, *args, **kwargs):
+            self.shown_error = False
+            self.hidden = raw_cell.endswith(HIDDEN)
+            if self.hidden:
+                raw_cell = raw_cell[: -len(HIDDEN)]
+                args = ()
+                kwargs["store_history"] = False
+            return original(raw_cell, *args, **kwargs)
+
+        return run
+
+    def hook_displays(self):
+        """Put beside a display's data what the wire would drop."""
+        publish = self.publish
+
+        @functools.wraps(publish)
+        def publish_all(data, metadata=None, *args, transient=None, update=False, **kwargs):
+            extras = {"metadata": metadata, "transient": transient, "update": update}
+            extras = {name: value for name, value in extras.items() if value}
+            if extras:
+                data = dict(data)
+                data[MIME] = dict(extras, kind="display")
+            return publish(data, metadata, *args, **kwargs)
+
+        def clear_output(wait=False):
+            self.emit("clear", wait=bool(wait))
+
+        self.shell.display_pub.publish = publish_all
+        self.shell.display_pub.clear_output = clear_output
+        hook = self.shell.displayhook
+        write = hook.write_format_data
+
+        @functools.wraps(write)
+        def write_all(format_dict, md_dict=None):
+            if md_dict:
+                format_dict = dict(format_dict)
+                format_dict[MIME] = {"kind": "result", "metadata": md_dict}
+            return write(format_dict, md_dict)
+
+        hook.write_format_data = write_all
+
+    def hook_errors(self):
+        """Send an error in its parts, before the text that stands for it."""
+        show = self.shell._showtraceback
+
+        @functools.wraps(show)
+        def show_all(etype, evalue, stb):
+            self.shown_error = True
+            self.emit("error", ename=etype.__name__, evalue=str(evalue), traceback=list(stb))
+            return show(etype, evalue, stb)
+
+        self.shell._showtraceback = show_all
+
+    def hook_input(self):
+        """Say why input fails, in words that a reader understands."""
+        kernel = getattr(self.shell, "kernel", None)
+        if kernel is None:
+            return
+        from IPython.core.error import StdinNotImplementedError
+
+        def refuse(*_args, **_kwargs):
+            raise StdinNotImplementedError(NO_INPUT)
+
+        kernel.raw_input = refuse
+        kernel.getpass = refuse
+
+    def after_cell(self, result=None):
+        """Tell the kernel what a cell leaves behind: the next count, payloads, a silent failure."""
+        if self.hidden:
+            return
+        failure = None
+        error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
+        if error is not None and not self.shown_error:
+            # IPython prints some errors, such as a misspelt magic's, as plain text.
+            failure = {"ename": type(error).__name__, "evalue": str(error), "traceback": []}
+        self.emit(
+            "end",
+            count=self.shell.execution_count,
+            payload=self.shell.payload_manager.read_payload(),
+            failure=failure,
+        )
+
+    # -- what the kernel calls ---------------------------------------------------------------
+
+    def call(self, request):
+        """Answer a request, given as JSON: the name of a method and its arguments."""
+        name, arguments = json.loads(request)
+        content = getattr(self, "do_" + name)(**arguments)
+        self.emit("reply", content=content)
+
+    def do_set_count(self, count):
+        """Number the next cell."""
+        self.shell.execution_count = count
+
+    def do_complete(self, code, cursor_pos):
+        """Completions, as ipykernel gives them."""
+        return settled(self.shell.kernel.do_complete(code, cursor_pos))
+
+    def do_inspect(self, code, cursor_pos, detail_level):
+        """What is known of the name at the cursor, as ipykernel gives it."""
+        return settled(self.shell.kernel.do_inspect(code, cursor_pos, detail_level))
+
+    def do_user_expressions(self, expressions):
+        """The values of expressions, as ipykernel gives them."""
+        return self.shell.user_expressions(expressions)
+
+
+def settled(result):
+    """The result of a method that may be a coroutine, but waits for nothing."""
+    if not inspect.isawaitable(result):
+        return result
+    steps = result.__await__()
+    try:
+        next(steps)
+    except StopIteration as stop:
+        return stop.value
+    raise RuntimeError("it waits for something")
+
+
+def number_of_this_cell(shell):
+    """The number that the running cell has. IPython 9.8 began to count on before it runs."""
+    count = shell.execution_count
+    return count if "_i%d" % count in shell.user_ns else max(1, count - 1)
+
+
+def forget_this_cell(shell):
+    """Undo what running this very file as a cell leaves behind, once it has ended."""
+    number = number_of_this_cell(shell)
+
+    def forget(*_result):
+        shell.events.unregister("post_run_cell", forget)
+        shell.execution_count = number
+        if shell.history_manager is not None:
+            forget_input(shell, shell.history_manager, number)
+
+    shell.events.register("post_run_cell", forget)
+
+
+def forget_input(shell, history, number):
+    """Take the last cell out of the history: lists, variables and database."""
+    del history.input_hist_parsed[-1:]
+    del history.input_hist_raw[-1:]
+    history._i00, history._i, history._ii, history._iii = (
+        *(history._i, history._ii, history._iii, ""),
+    )
+    shell.user_ns.pop("_i%d" % number, None)
+    shell.user_ns.update(_i=history._i, _ii=history._ii, _iii=history._iii)
+    if history.enabled:
+        history.writeout_cache()
+        with history.db:
+            history.db.execute(
+                "DELETE FROM history WHERE session=? AND line=?", (history.session_number, number)
+            )
+
+
+def install():
+    """Hook this session's IPython, once, and say so."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return
+    forget_this_cell(shell)
+    modules: Any = sys.modules  # it is called by its name there, and never imported
+    helper = modules[MODULE] = modules.get(MODULE) or Helper(shell)
+    helper.hidden = True
+    helper.emit("reply", content={"count": number_of_this_cell(shell)})
+
+
+if __name__ == MODULE:
+    with contextlib.suppress(ImportError):  # plain Python: cells are read by the bare contract
+        install()
