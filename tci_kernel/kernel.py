@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ipykernel.kernelbase import Kernel
 from traitlets import Bool, Unicode, default
 
 from tci_kernel import __version__
+from tci_kernel.assistance import Assistance
 from tci_kernel.errors import TCIError
-from tci_kernel.events import Ended, Event, Failure
+from tci_kernel.events import Ended, Event, Failure, Result
 from tci_kernel.pacing import IOPubPacer, stream_bytes
 from tci_kernel.prompts import ask
 
@@ -31,7 +31,7 @@ SHUTDOWN_LIMIT = 1.0
 PROTOCOL_VERSION = "5.3"
 
 
-class TCIKernel(Kernel):
+class TCIKernel(Assistance):
     """A Jupyter kernel that runs each cell at a TCI service, under one persistent session."""
 
     local = Bool(
@@ -141,6 +141,7 @@ class TCIKernel(Kernel):
         if code.strip() and (not hidden or self._takes_hidden_cells()):
             await self._run(_Request(code, hidden, silent, allow_stdin), outcome)
             if not hidden:
+                self.remember(self._count, code, outcome.result)
                 self._count = outcome.next_count or self._count + 1
         reply = {"execution_count": self._count - 1, "payload": outcome.payload}
         if outcome.failure is not None:
@@ -150,9 +151,7 @@ class TCIKernel(Kernel):
 
     async def _evaluate(self, expressions: dict[str, Any]) -> dict[str, Any]:
         """The values of expressions in the session, or an error for each."""
-        values = None
-        if self._service is not None:
-            values = await self._service.session.ask("user_expressions", expressions=expressions)
+        values = await self.ask_session("user_expressions", expressions=expressions)
         if isinstance(values, dict):
             return values
         error = Failure.from_error(NotImplementedError("the session can't be asked"))
@@ -260,6 +259,12 @@ class TCIKernel(Kernel):
             if not request.silent:
                 await self.emit(event)
 
+    async def ask_session(self, name: str, **arguments: Any) -> Any:
+        """Ask the helper in the session; None where there is none, or while a cell runs."""
+        if self._service is None or self._running is not None:
+            return None
+        return await self._service.session.ask(name, **arguments)
+
     async def _ask(self, prompt: str, *, password: bool) -> str:
         """What the user of the running cell types at a prompt."""
         if self.session is None:
@@ -314,6 +319,7 @@ class TCIKernel(Kernel):
         self._cancel()
         if self._warming is not None:
             self._warming.cancel()
+        self.close_history()
         if self._service is not None:
             await self._service.aclose()
 
@@ -334,12 +340,15 @@ class _Outcome:
 
     failure: Failure | None = None
     payload: Sequence[Mapping[str, Any]] = ()
+    result: str | None = None
     next_count: int | None = None
 
     def note(self, event: Event) -> None:
         """Take from an event what the reply must hold."""
         if isinstance(event, Failure):
             self.failure = event
+        elif isinstance(event, Result):
+            self.result = str(event.data.get("text/plain", ""))
         elif isinstance(event, Ended):
             self.payload = event.payload
             self.next_count = event.count

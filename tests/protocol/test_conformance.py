@@ -12,13 +12,22 @@ from tests.support.servers import serving
 
 
 class Conformance(jupyter_kernel_test.KernelTests):  # type: ignore[misc]
-    """Every test that applies to a kernel without completion, inspection and history."""
+    """Every test of the suite, with every attribute set."""
 
     __test__ = False
 
-    # The contract carries none of these, and the suite would skip them.
-    test_clear_output = test_completion = test_history = test_inspect = None
-    test_is_complete = test_pager = None
+    completion_samples = [  # noqa: RUF012 - the suite's own form
+        {"text": "zi", "matches": {"zip"}},
+        {"text": "import itertools; itertools.cyc", "matches": {"cycle"}},
+    ]
+    complete_code_samples = ["1", "print('x')", "%time 1", "!ls"]  # noqa: RUF012
+    incomplete_code_samples = ["print('''x", "for i in x:"]  # noqa: RUF012
+    invalid_code_samples = ["import = 7q", "x = = 1"]  # noqa: RUF012
+    code_page_something = "zip?"
+    code_history_pattern = "6 *"
+    supported_history_operations = ("tail", "range", "search")
+    code_inspect_sample = "zip"
+    code_clear_output = "from IPython.display import clear_output; clear_output()"
 
     language_name = "python"
     file_extension = ".py"

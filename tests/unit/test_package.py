@@ -130,7 +130,7 @@ def test_events_know_nothing_of_the_service_or_of_jupyter() -> None:
 
 
 def test_nothing_below_the_kernel_imports_ipykernel() -> None:
-    below = _leans_on("tci_kernel.kernel") - {"tci_kernel.kernel"}
+    below = _leans_on("tci_kernel.kernel") - {"tci_kernel.kernel", "tci_kernel.assistance"}
 
     assert "tci_kernel.session" in below
     assert not _importers("ipykernel") & below

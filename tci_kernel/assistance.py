@@ -1,0 +1,171 @@
+"""What clients ask beside running cells: completion, inspection, history, whether code is whole.
+
+All of it is answered at once, also while a cell runs; the session is asked only where it is free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from ipykernel.kernelbase import Kernel
+
+if TYPE_CHECKING:
+    from tci_kernel.history import CellHistory
+
+# Requests that need not wait for the running cell.
+QUICK = frozenset(
+    {
+        "comm_info_request",
+        "complete_request",
+        "history_request",
+        "inspect_request",
+        "is_complete_request",
+        "kernel_info_request",
+    }
+)
+
+# Seconds that static analysis may take. JupyterLab waits 1 s for completions.
+ANALYSIS_LIMIT = 0.8
+
+
+class Assistance(Kernel):
+    """The base of the kernel that answers what is not a cell."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._cells: list[str] = []  # the user's code, for static analysis
+        self._history: CellHistory | None = None
+        self._analysing = threading.Lock()
+
+    async def ask_session(self, name: str, **arguments: Any) -> Any:
+        """What the session says, or None where it can't be asked now. The kernel's to say."""
+        raise NotImplementedError
+
+    def remember(self, number: int, code: str, result: str | None) -> None:
+        """Note a cell that the user has run, with the text of its result."""
+        self._cells.append(code)
+        self.history.store(number, code)
+        if result is not None:
+            self.history.store_output(number, result)
+
+    @property
+    def history(self) -> CellHistory:
+        """The cells of this kernel and of those before it, opened on first use."""
+        if self._history is None:
+            from tci_kernel.history import CellHistory  # noqa: PLC0415
+
+            self._history = CellHistory()
+        return self._history
+
+    def close_history(self) -> None:
+        """Write what is left, and close the database."""
+        if self._history is not None:
+            self._history.close()
+
+    async def shell_main(self, subshell_id: str | None, msg: Any) -> None:
+        """Handle a shell message; a quick one beside the running cell, which holds the lock."""
+        if not self._main_asyncio_lock.locked() or self._type_of(msg) not in QUICK:
+            await super().shell_main(subshell_id, msg)
+            return
+        context = self._shell_context  # what threads of the running cell publish under
+        try:
+            await asyncio.create_task(
+                self.dispatch_shell(msg, subshell_id=subshell_id), context=copy_context()
+            )
+        finally:
+            self._shell_context = context
+
+    def _type_of(self, msg: Any) -> str:
+        if self.session is None:
+            return ""
+        try:
+            _, frames = self.session.feed_identities(msg, copy=False)
+            message = self.session.deserialize(frames, content=False, copy=False)
+        except ValueError:
+            return ""  # the base class says what is wrong with it
+        return str(message["header"]["msg_type"])
+
+    async def do_is_complete(self, code: str) -> dict[str, Any]:
+        """Whether code is whole, as IPython sees it."""
+        from tci_kernel.introspection import is_complete  # noqa: PLC0415
+
+        return is_complete(code)
+
+    async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
+        """Completions from the session, or from the notebook's own code."""
+        from tci_kernel.introspection import static_completions  # noqa: PLC0415
+
+        reply = await self.ask_session("complete", code=code, cursor_pos=cursor_pos)
+        if _has(reply, "matches", list):
+            return {"status": "ok", "metadata": {}, **reply}
+        found = await self._analyse(static_completions, code, cursor_pos)
+        return found or {
+            "status": "ok",
+            "matches": [],
+            "cursor_start": cursor_pos,
+            "cursor_end": cursor_pos,
+            "metadata": {},
+        }
+
+    async def do_inspect(
+        self,
+        code: str,
+        cursor_pos: int,
+        detail_level: int = 0,
+        omit_sections: Any = (),  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """What the session knows of the name at the cursor, or the notebook's own code tells."""
+        from tci_kernel.introspection import static_inspection  # noqa: PLC0415
+
+        reply = await self.ask_session(
+            "inspect", code=code, cursor_pos=cursor_pos, detail_level=detail_level
+        )
+        if _has(reply, "data", dict) and _has(reply, "found", bool):
+            return {"status": "ok", "metadata": {}, **reply}
+        found = await self._analyse(static_inspection, code, cursor_pos)
+        return found or {"status": "ok", "found": False, "data": {}, "metadata": {}}
+
+    # The content passes as it came: what is missing or odd in it is the history's to judge.
+    async def do_history(self, **content: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Cells that were run, from the database of the kernel's own."""
+        return self.history.request(content)
+
+    async def _analyse(
+        self, function: Callable[[str, int, str], dict[str, Any]], code: str, cursor_pos: int
+    ) -> dict[str, Any] | None:
+        """Run a static analysis in a thread, which nobody waits for beyond the limit.
+
+        One at a time: jedi is not safe in several threads. None where it is busy or too slow.
+        """
+        if not self._analysing.acquire(blocking=False):
+            return None
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[dict[str, Any]] = loop.create_future()
+        context = "\n".join(self._cells)
+
+        def deliver(reply: dict[str, Any]) -> None:
+            if not found.done():
+                found.set_result(reply)
+
+        def analyse() -> None:
+            try:
+                reply = function(code, cursor_pos, context)
+            finally:
+                self._analysing.release()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(deliver, reply)
+
+        threading.Thread(target=analyse, daemon=True, name="analysis").start()
+        try:
+            async with asyncio.timeout(ANALYSIS_LIMIT):
+                return await found
+        except TimeoutError:
+            return None
+
+
+def _has(reply: Any, name: str, kind: type) -> bool:
+    return isinstance(reply, dict) and isinstance(reply.get(name), kind)
