@@ -51,9 +51,12 @@ class _Run:
         self.outputs.take(message["msg_type"], message["content"])
 
     def conclude(self, reply: dict[str, Any]) -> None:
-        """Take the reply, which tells of a failure even where its traceback could not be sent."""
+        """Take the reply, which tells of a failure even where its traceback could not be sent.
+
+        The traceback in it is not looked at: after an `await` it may be an earlier cell's.
+        """
         if reply["content"].get("status") == "error" and not self.outputs.failed:
-            self.outputs.take("error", reply["content"])
+            self.outputs.take("error", {**reply["content"], "traceback": []})
 
 
 class Interpreter:
