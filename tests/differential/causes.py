@@ -60,7 +60,7 @@ def _with_one_error(entries: list[Entry]) -> list[Entry]:
     kept: list[Entry] = []
     for kind, content in entries:
         if kind == "error" and any(earlier == "error" for earlier, _ in kept):
-            kept.append(("stream", {"name": "stderr", "text": f"{content['traceback']}\n"}))
+            kept.append(("stream", {"name": "stderr", "text": f"{content.get('traceback', '')}\n"}))
         else:
             kept.append((kind, content))
     return _without_fields({"traceback"}, "execute_reply")(kept)

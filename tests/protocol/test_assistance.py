@@ -12,7 +12,11 @@ from tests.support.kernels import BARE, KernelDriver, kernel
 
 
 def complete(driver: KernelDriver, code: str) -> dict[str, Any]:
-    content: dict[str, Any] = driver.reply(driver.client.complete(code))["content"]
+    """What is completed, as a user sees it who types on: an answer in time may be an empty one."""
+    for _ in range(20):
+        content: dict[str, Any] = driver.reply(driver.client.complete(code))["content"]
+        if content["matches"]:
+            break
     return content
 
 
