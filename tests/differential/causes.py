@@ -60,7 +60,7 @@ def _with_one_error(entries: list[Entry]) -> list[Entry]:
     kept: list[Entry] = []
     for kind, content in entries:
         if kind == "error" and any(earlier == "error" for earlier, _ in kept):
-            kept.append(("stream", {"name": "stderr", "text": f"{content.get('traceback', '')}\n"}))
+            kept.append(("stream", {"name": "stderr", "text": f"{content['traceback']}\n"}))
         else:
             kept.append((kind, content))
     return _without_fields({"traceback"}, "execute_reply")(kept)
@@ -104,12 +104,12 @@ class Cause(Enum):
     HISTORY = "no hidden cells: the interpreter counts them and keeps them", _without_numbers
 
     # What the kernel decides.
+    WIDGET = "a widget's view gives way to what stands beside it", _without_data(_is_widget)
+    ONE_ERROR = "a cell ends in one error, the others are text", _with_one_error
     HELPER = (
         "the helper's own frames stand in a traceback that runs through it",
         _without_fields({"ename", "evalue", "traceback"}, *_ERRORS),
     )
-    WIDGET = "a widget's view gives way to what stands beside it", _without_data(_is_widget)
-    ONE_ERROR = "a cell ends in one error, the others are text", _with_one_error
 
     # Where ipykernel itself is odd.
     DISPLAY_FAILED = (
@@ -120,6 +120,6 @@ class Cause(Enum):
 
 def leave_out(entries: list[Entry], causes: Iterable[Cause]) -> list[Entry]:
     """What a cell led to, without what the causes explain."""
-    for cause in causes:
+    for cause in sorted(causes, key=list(Cause).index):  # later ones leave out more
         entries = cause.forget(entries)
     return merge_streams(entries)
