@@ -21,6 +21,7 @@ from tests.support.faulty import (
     FaultyServer,
     answer,
     http,
+    late,
     listing,
     stall,
 )
@@ -267,3 +268,11 @@ async def test_a_session_that_changes_in_a_failing_cell_is_said_beside_the_error
     assert failure.ename == "NameError"
     assert isinstance(note, Stream)
     assert "SessionChanged" in note.text
+
+
+async def test_progress_can_be_switched_off(
+    service: FaultyServer, make_session: MakeSession
+) -> None:
+    service.play(late(3.5, answer(("stdout", "done"))))
+    session = make_session(service.base_url, show_progress=False)
+    assert await run(session, interactive=True) == [Stream("stdout", "done")]
