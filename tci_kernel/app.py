@@ -93,6 +93,18 @@ class TCIKernelApp(IPKernelApp):
         context.setsockopt(zmq.SNDHWM, 0)
         super().init_iopub(context)
 
+    def start(self) -> None:
+        """Run until a shutdown; then end the threads that publish, before any socket closes.
+
+        The base class ends the IOPub thread first, at exit, and closes sockets that the control
+        thread may be sending on: libzmq answers that with an abort of the process, or a hang.
+        """
+        super().start()
+        for thread in (self.control_thread, self.shell_channel_thread):
+            if thread is not None and thread.is_alive():
+                thread.stop()
+                thread.join()
+
 
 def _is_free_of_code(record: logging.LogRecord) -> bool:
     """Whether a log record is none of the base class's copies of whole messages.
