@@ -1,4 +1,4 @@
-"""What clients ask beside running cells: completion, inspection, history, whether code is whole.
+"""What clients ask beside running cells: what the kernel is, completion, inspection, history.
 
 All of it is answered at once, also while a cell runs; the session is asked only where it is free.
 """
@@ -6,6 +6,7 @@ All of it is answered at once, also while a cell runs; the session is asked only
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
@@ -13,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from ipykernel.kernelbase import Kernel
 
+from tci_kernel import __version__
+from tci_kernel.events import Failure
+
 if TYPE_CHECKING:
     from tci_kernel.history import CellHistory
+
+# The protocol version of the messages that ipykernel's base class exchanges.
+PROTOCOL_VERSION = "5.3"
 
 # Requests that need not wait for the running cell.
 QUICK = frozenset(
@@ -34,6 +41,20 @@ ANALYSIS_LIMIT = 0.8
 
 class Assistance(Kernel):
     """The base of the kernel that answers what is not a cell."""
+
+    implementation = "tci_kernel"
+    implementation_version = __version__
+    banner = f"tci-kernel {__version__}: Python cells that run in a code interpreter"
+    # The fields of ipykernel, with this machine's version: the service does not say its own.
+    language_info = {  # noqa: RUF012
+        "name": "python",
+        "version": sys.version.split()[0],
+        "mimetype": "text/x-python",
+        "codemirror_mode": {"name": "ipython", "version": sys.version_info[0]},
+        "pygments_lexer": "ipython3",
+        "nbconvert_exporter": "python",
+        "file_extension": ".py",
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -89,6 +110,19 @@ class Assistance(Kernel):
             return ""  # the base class says what is wrong with it
         return str(message["header"]["msg_type"])
 
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        """What a client may rely on. The base class would claim a debugger and subshells."""
+        return {
+            "protocol_version": PROTOCOL_VERSION,
+            "implementation": self.implementation,
+            "implementation_version": self.implementation_version,
+            "language_info": self.language_info,
+            "banner": self.banner,
+            "help_links": self.help_links,
+            "supported_features": [],
+        }
+
     async def do_is_complete(self, code: str) -> dict[str, Any]:
         """Whether code is whole, as IPython sees it."""
         from tci_kernel.introspection import is_complete  # noqa: PLC0415
@@ -133,6 +167,33 @@ class Assistance(Kernel):
     async def do_history(self, **content: Any) -> dict[str, Any]:  # type: ignore[override]
         """Cells that were run, from the database of the kernel's own."""
         return self.history.request(content)
+
+    async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
+        """Say plainly that there is no debugger; the base class would not answer at all."""
+        return {
+            "type": "response",
+            "request_seq": msg.get("seq", 0),
+            "success": False,
+            "command": msg.get("command", ""),
+            "message": "tci-kernel has no debugger",
+        }
+
+    async def create_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
+        """Refuse: a cell on another thread would share this thread's connections."""
+        self._refuse_subshell(socket, ident, parent)
+
+    async def delete_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
+        """Refuse: there are no subshells."""
+        self._refuse_subshell(socket, ident, parent)
+
+    def _refuse_subshell(self, socket: Any, ident: Any, parent: Any) -> None:
+        content = {
+            "status": "error",
+            **Failure.from_error(NotImplementedError("tci-kernel has no subshells")).content(),
+        }
+        reply = parent["header"]["msg_type"].replace("_request", "_reply")
+        if self.session:
+            self.session.send(socket, reply, content, parent, ident=ident)
 
     async def _analyse(
         self, function: Callable[[str, int, str], dict[str, Any]], code: str, cursor_pos: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Unicode, default
 
-from tci_kernel import __version__
 from tci_kernel.assistance import Assistance
 from tci_kernel.errors import TCIError
 from tci_kernel.events import Ended, Event, Failure, Result
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 # Seconds that a shutdown may take for letting go of what the kernel holds. Jupyter Server waits
 # 2.5 s before it sends SIGTERM.
 SHUTDOWN_LIMIT = 1.0
-
-# The protocol version of the messages that ipykernel's base class exchanges.
-PROTOCOL_VERSION = "5.3"
 
 
 class TCIKernel(Assistance):
@@ -47,20 +42,6 @@ class TCIKernel(Assistance):
     @default("session_id")
     def _session_id_default(self) -> str:
         return os.environ.get("TCI_SESSION_ID", "")
-
-    implementation = "tci_kernel"
-    implementation_version = __version__
-    banner = f"tci-kernel {__version__}: Python cells that run in a code interpreter"
-    # The fields of ipykernel, with this machine's version: the service does not say its own.
-    language_info = {  # noqa: RUF012
-        "name": "python",
-        "version": sys.version.split()[0],
-        "mimetype": "text/x-python",
-        "codemirror_mode": {"name": "ipython", "version": sys.version_info[0]},
-        "pygments_lexer": "ipython3",
-        "nbconvert_exporter": "python",
-        "file_extension": ".py",
-    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -89,19 +70,6 @@ class TCIKernel(Assistance):
     def execution_count(self, _value: int) -> None:
         # The base class counts hidden requests as well; `do_execute` counts the user's cells.
         pass
-
-    @property
-    def kernel_info(self) -> dict[str, Any]:
-        """What a client may rely on. The base class would claim a debugger and subshells."""
-        return {
-            "protocol_version": PROTOCOL_VERSION,
-            "implementation": self.implementation,
-            "implementation_version": self.implementation_version,
-            "language_info": self.language_info,
-            "banner": self.banner,
-            "help_links": self.help_links,
-            "supported_features": [],
-        }
 
     async def kernel_info_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Answer; then, with the client served, open what the first cell will need."""
@@ -157,16 +125,6 @@ class TCIKernel(Assistance):
         error = Failure.from_error(NotImplementedError("the session can't be asked"))
         return {name: {"status": "error", **error.content()} for name in expressions}
 
-    async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
-        """Say plainly that there is no debugger; the base class would not answer at all."""
-        return {
-            "type": "response",
-            "request_seq": msg.get("seq", 0),
-            "success": False,
-            "command": msg.get("command", ""),
-            "message": "tci-kernel has no debugger",
-        }
-
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Let go of connections and of the embedded server, in bounded time.
 
@@ -184,23 +142,6 @@ class TCIKernel(Assistance):
         self._loop.call_soon_threadsafe(self._cancel)
         if self.session:
             self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
-
-    async def create_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
-        """Refuse: a cell on another thread would share this thread's connections."""
-        self._refuse_subshell(socket, ident, parent)
-
-    async def delete_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
-        """Refuse: there are no subshells."""
-        self._refuse_subshell(socket, ident, parent)
-
-    def _refuse_subshell(self, socket: Any, ident: Any, parent: Any) -> None:
-        content = {
-            "status": "error",
-            **Failure.from_error(NotImplementedError("tci-kernel has no subshells")).content(),
-        }
-        reply = parent["header"]["msg_type"].replace("_request", "_reply")
-        if self.session:
-            self.session.send(socket, reply, content, parent, ident=ident)
 
     # -- running a cell ----------------------------------------------------------------------
 
