@@ -20,6 +20,7 @@
     ├── SessionChanged          the service ran the cell in another session
     ├── ReplayFailed            a cell failed when the session's cells were run again
     ├── UsageError              a %tci line that can't be understood
+    ├── RemoteCallFailed        what the kernel ran in the session for itself failed there
     └── RequestRejected         (local server) a request that it answers with a 4xx or 5xx
 
 Which failure raises which, and what becomes of the request, is the table in `failures`.
@@ -41,6 +42,7 @@ __all__ = [
     "OutOfCredit",
     "RateLimited",
     "ReadTimeout",
+    "RemoteCallFailed",
     "ReplayFailed",
     "RequestRejected",
     "ServiceError",
@@ -183,6 +185,20 @@ class ReplayFailed(TCIError):
 
 class UsageError(TCIError):
     """A `%tci` line that can't be understood. Nothing was sent."""
+
+
+class RemoteCallFailed(TCIError):
+    """What the kernel ran in the session for itself failed there.
+
+    Attributes:
+        ename: the name of the exception there.
+        evalue: its text.
+    """
+
+    def __init__(self, ename: str, evalue: str) -> None:
+        super().__init__(f"In the session: {ename}: {evalue}")
+        self.ename = ename
+        self.evalue = evalue
 
 
 class RequestRejected(TCIError):

@@ -169,6 +169,24 @@ def from_output(output: Output) -> Event:
             return Stream("stdout", _text(output.data))
 
 
+def is_failure(event: Event) -> bool:
+    """Whether the cell that produced an event has failed."""
+    return isinstance(event, Failure) or (isinstance(event, Ended) and event.failure is not None)
+
+
+def with_one_failure(*events: Event) -> list[Event]:
+    """Events in which a cell ends in one error; what else went wrong is still shown."""
+    shown: list[Event] = []
+    has_failed = False
+    for event in events:
+        if isinstance(event, Failure) and has_failed:
+            shown.append(Stream("stderr", "\n".join(event.traceback) + "\n"))
+        else:
+            shown.append(event)
+        has_failed = has_failed or is_failure(event)
+    return shown
+
+
 def _text(data: Any) -> str:
     if data is None:
         return ""

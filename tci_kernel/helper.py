@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from tci_kernel.events import (
@@ -16,16 +14,16 @@ from tci_kernel.events import (
     Failure,
     Result,
     from_output,
+    is_failure,
 )
+from tci_kernel.programs import source
 from tci_kernel.remote.helper import HIDDEN, MIME, MODULE
 from tci_kernel.schema import Output
 
 
-@cache
 def program() -> str:
     """The helper as code that leaves no names behind: its text, run in a namespace of its own."""
-    source = files("tci_kernel.remote").joinpath("helper.py").read_text()
-    return f"exec({source!r}, {{'__name__': {MODULE!r}}})"
+    return f"exec({source('helper')!r}, {{'__name__': {MODULE!r}}})"
 
 
 def call(name: str, **arguments: Any) -> str:
@@ -60,13 +58,9 @@ def events(outputs: Sequence[Output]) -> Iterator[Event]:
             is_known = False  # the text of an error that came in its parts before
             continue
         event = _event(output)
-        is_known = is_known or (bool(_extras(output)) and _is_failure(event))
         if event is not None:
+            is_known = is_known or (bool(_extras(output)) and is_failure(event))
             yield event
-
-
-def _is_failure(event: Event | None) -> bool:
-    return isinstance(event, Failure) or (isinstance(event, Ended) and event.failure is not None)
 
 
 def _extras(output: Output) -> Mapping[str, Any]:

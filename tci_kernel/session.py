@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from traitlets import Bool, Enum, Float
 from traitlets.config import Configurable
 
-from tci_kernel import helper
+from tci_kernel import helper, programs
 from tci_kernel.client import TCIClient
 from tci_kernel.delivery import Cell, deliver
 from tci_kernel.errors import (
     ExecutionRefused,
     OutOfCredit,
     RateLimited,
-    ReplayFailed,
+    RemoteCallFailed,
     ServiceError,
     SessionChanged,
     SessionExpired,
     TCIError,
 )
-from tci_kernel.events import Ended, Event, Failure, Stream
+from tci_kernel.events import Ended, Event, Failure, Stream, is_failure, with_one_failure
 from tci_kernel.expiry import ExpiryWatch
 from tci_kernel.failures import failure
 from tci_kernel.link import HelperLink
 from tci_kernel.notices import Notice
-from tci_kernel.schema import ExecuteResponse, SessionInfo
+from tci_kernel.replay import replay
+from tci_kernel.schema import ExecuteResponse, File, SessionInfo
 
 _UNAUTHORIZED = 401
 
@@ -106,6 +106,12 @@ class RemoteSession(Configurable):
         """Use a session that exists. Whether it does shows with the first cell."""
         self._begin(session_id)
 
+    def forget(self) -> None:
+        """Go on without a session; its cells stay known until the next one begins."""
+        succeeded = self._succeeded
+        self._begin(None)
+        self._succeeded = succeeded
+
     async def open(self) -> None:
         """Start a session now, where that costs nothing; else with the first cell."""
         async with self._opening:
@@ -137,38 +143,62 @@ class RemoteSession(Configurable):
             async for event in self._run(cell):
                 yield event
 
-    async def replay(self, *, interactive: bool) -> AsyncIterator[Event]:
+    async def replay(
+        self, *, interactive: bool, first: int = 1, last: int | None = None
+    ) -> AsyncIterator[Event]:
         """Run this session's successful cells again, in order, in a new session.
 
-        What they print and show is not shown again.
+        Args:
+            interactive: whether to show how far it is.
+            first: the number of the first cell to run.
+            last: the number of the last one; None for all.
 
         Raises:
             ReplayFailed: a cell failed; none after it has run. All are kept for another replay.
             TCIError: as `run`.
         """
-        cells = self._succeeded
-        self._forget()
+        succeeded = self._succeeded
+        numbered = [(cell.number or number, cell) for number, cell in enumerate(succeeded, 1)]
+        cells = [c for number, c in numbered if first <= number <= (last or number)]
+        self.forget()
         notice = Notice(enabled=interactive and self.show_progress)
         try:
-            for number, cell in enumerate(cells, 1):
-                for event in notice.show(f"Running cell {number} of {len(cells)} again"):
-                    yield event
-                # A cell that shows nothing of its own can have no notice either.
-                events = [event async for event in self._run(replace(cell, interactive=False))]
-                if failures := [event for event in events if isinstance(event, Failure)]:
-                    raise ReplayFailed(
-                        f"Cell {number} of {len(cells)} failed when it was run again, and none "
-                        f"after it has run: {failures[0].ename}: {failures[0].evalue}\n"
-                        f"The cell was:\n{cell.code}"
-                    )
-        except (TCIError, asyncio.CancelledError):
-            self._succeeded = cells
-            for event in notice.wipe():
+            async for event in replay(cells, self._run, notice):
                 yield event
+        except (TCIError, asyncio.CancelledError):
+            self._succeeded = succeeded
             raise
-        for event in notice.wipe():
-            yield event
-        yield Stream("stderr", f"In a new session, cells were run again: {len(cells)}.\n")
+
+    async def call(self, program: str, files: Sequence[File] = (), **arguments: Any) -> Any:
+        """Run a program of `remote/` in the session, and begin one if there is none.
+
+        The user's cells, their count and their names don't see it. One call at a time, and none
+        beside a cell.
+
+        Args:
+            program: its file in `remote/`, without the `.py`.
+            files: written into the session's working directory first.
+            arguments: of its `main`; what JSON can hold.
+
+        Returns:
+            what its `main` returned.
+
+        Raises:
+            RemoteCallFailed: it failed there.
+            TCIError: as `run`.
+        """
+        await self.open()
+        await self._install_helper()
+        cell = Cell(programs.code(program, arguments), hidden=True)
+        try:
+            async for item in self._deliver(cell, files):
+                if isinstance(item, ExecuteResponse):
+                    answer = item
+        except TCIError as error:
+            raise await self._explained(error) from error
+        for doubt in self._doubts(answer):
+            raise RemoteCallFailed(doubt.ename, doubt.evalue)
+        return programs.answer(answer.outputs)
 
     async def ask(self, name: str, **arguments: Any) -> Any:
         """Ask the helper in the session; None where there is none, or it does not answer."""
@@ -190,12 +220,6 @@ class RemoteSession(Configurable):
         self._succeeded = []
         self.id = session_id
 
-    def _forget(self) -> None:
-        """Go on without a session; its cells stay known until the next one begins."""
-        succeeded = self._succeeded
-        self._begin(None)
-        self._succeeded = succeeded
-
     async def _look_up(self) -> SessionInfo | None:
         """This session as the service lists it; None if it does not.
 
@@ -215,7 +239,7 @@ class RemoteSession(Configurable):
                 error.args = (f"{error}\n{fate}",)
         elif _may_mean_expiry(error) and await self._expiry.is_gone():
             expired = SessionExpired(self.id, self._expiry.expires_at, error, len(self._succeeded))
-            self._forget()
+            self.forget()
             return expired
         elif error.may_have_run:
             error.args = (f"{error}\nThe session is kept.",)
@@ -225,7 +249,8 @@ class RemoteSession(Configurable):
 
     async def _run(self, cell: Cell) -> AsyncIterator[Event]:
         await self.open()
-        await self._prepare(cell)
+        await self._install_helper()
+        await self._agree_on_number(cell)
         answer = None
         try:
             async for item in self._deliver(cell):
@@ -243,48 +268,41 @@ class RemoteSession(Configurable):
                 if warning := await self._expiry.warning():
                     yield Stream("stderr", warning)
 
-    async def _prepare(self, cell: Cell) -> None:
-        """Install the helper if the session begins or is joined, and agree on the cell's number."""
-        if self.use_helper and self._link.installed is None:
-            link = self._link
-            session_id = await link.install(self.id)
-            if self.id is None and session_id is not None:
-                self._begin(session_id)
-                self._link = link
-        if (
-            self.id is not None
-            and self._link.installed
-            and cell.number
-            not in (
-                None,
-                self._link.count,
-            )
-        ):
+    async def _install_helper(self) -> None:
+        """Install the helper if the session begins or is joined."""
+        if not self.use_helper or self._link.installed is not None:
+            return
+        link = self._link
+        session_id = await link.install(self.id)
+        if self.id is None and session_id is not None:
+            self._begin(session_id)
+            self._link = link
+
+    async def _agree_on_number(self, cell: Cell) -> None:
+        """Give the session's next cell the number that it has in the notebook."""
+        if self.id is None or not self._link.installed:
+            return
+        if cell.number is not None and cell.number != self._link.count:
             await self._link.call(self.id, "set_count", count=cell.number)
 
-    def _deliver(self, cell: Cell) -> AsyncIterator[Event | ExecuteResponse]:
+    def _deliver(
+        self, cell: Cell, files: Sequence[File] = ()
+    ) -> AsyncIterator[Event | ExecuteResponse]:
         code = helper.hidden(cell.code) if cell.hidden and self._link.installed else cell.code
         return deliver(
-            lambda: self._client.execute(code, self.id),
+            lambda: self._client.execute(code, self.id, files),
             Notice(enabled=cell.interactive and not cell.hidden and self.show_progress),
             retry_for=self.retry_for,
             cell_timeout=self.cell_timeout,
         )
 
     def _events(self, cell: Cell, answer: ExecuteResponse) -> list[Event]:
-        """What an answer holds. A cell ends in one error; what else went wrong is still shown."""
-        events: list[Event] = []
-        failed = False
-        for event in (*helper.events(answer.outputs), *self._doubts(answer)):
-            if isinstance(event, Failure) and failed:
-                events.append(Stream("stderr", "\n".join(event.traceback) + "\n"))
-            else:
-                failed = failed or isinstance(event, Failure)
-                events.append(event)
+        """What an answer holds, and what the session learns from it."""
+        events = with_one_failure(*helper.events(answer.outputs), *self._doubts(answer))
+        for event in events:
             if isinstance(event, Ended):
                 self._link.count = event.count
-                failed = failed or event.failure is not None
-        if not failed and not cell.hidden:
+        if not cell.hidden and not any(is_failure(event) for event in events):
             self._succeeded.append(cell)
         return events
 
