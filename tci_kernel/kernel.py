@@ -166,8 +166,6 @@ class TCIKernel(Assistance):
             failure = Failure.from_error(KeyboardInterrupt(self._what_an_interrupt_leaves()))
         except TCIError as error:
             failure = Failure.from_error(error)
-            if self._service is not None:
-                self._service.heed(error)
         except Exception as error:  # the one boundary where a reply must go out
             self.log.exception("A cell failed in the kernel itself")
             failure = Failure.from_error(error)
@@ -179,23 +177,15 @@ class TCIKernel(Assistance):
 
     async def _publish(self, request: _Request, outcome: _Outcome) -> None:
         """Publish each event of a cell, and note what its reply must hold."""
-        from tci_kernel import magics  # noqa: PLC0415
-        from tci_kernel.delivery import Cell  # noqa: PLC0415
+        from tci_kernel.service import Request  # noqa: PLC0415
 
-        service = self._open_service()
-        if service.needs_key and request.allow_stdin and not request.hidden:
-            service.give_key(await self._ask("Together API key: ", password=True))
-        commands, code = magics.split(request.code)
-        for command in commands:
-            async for event in magics.run(
-                command, service.session, interactive=request.allow_stdin
-            ):
-                await self.emit(event)
-        if not code.strip():
-            return
-        number = None if request.hidden else self._count
-        cell = Cell(code, request.hidden, interactive=request.allow_stdin, number=number)
-        async for event in service.session.run(cell):
+        cell = Request(
+            request.code,
+            request.hidden,
+            number=None if request.hidden else self._count,
+            ask=self._ask_secret if request.allow_stdin else None,
+        )
+        async for event in self._open_service().run(cell):
             outcome.note(event)
             if not request.silent:
                 await self.emit(event)
@@ -206,12 +196,12 @@ class TCIKernel(Assistance):
             return None
         return await self._service.session.ask(name, **arguments)
 
-    async def _ask(self, prompt: str, *, password: bool) -> str:
-        """What the user of the running cell types at a prompt."""
+    async def _ask_secret(self, prompt: str) -> str:
+        """What the user of the running cell types, unseen, at a prompt."""
         if self.session is None:
             return ""
         asker, client = self.get_parent("shell"), self._shell_parent_ident.get()
-        return await ask(self.session, self.stdin_socket, asker, client, prompt, password=password)
+        return await ask(self.session, self.stdin_socket, asker, client, prompt, password=True)
 
     async def emit(self, event: Event) -> None:
         """Publish an event on IOPub. The one place that does."""

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
 from traitlets.config import Configurable
 
 from tci_kernel.client import TCIClient
-from tci_kernel.errors import AuthenticationFailed, TCIError
+from tci_kernel.delivery import Cell
+from tci_kernel.errors import AuthenticationFailed
+from tci_kernel.events import Event
+from tci_kernel.magics.lines import split
 from tci_kernel.session import RemoteSession
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked to run.
+
+    Attributes:
+        code: a cell as the user wrote it, `%tci` lines and all.
+        hidden: the user did not run it.
+        number: the cell's number in the notebook; None for hidden code.
+        ask: asks who sits in front of it for a secret, given a prompt; None if nobody does.
+    """
+
+    code: str
+    hidden: bool = False
+    number: int | None = None
+    ask: Callable[[str], Awaitable[str]] | None = None
 
 
 class Service:
@@ -17,40 +40,70 @@ class Service:
         local: whether to embed a server.
         session_id: an existing session to attach to; empty for none.
 
+    Attributes:
+        client: the way to the service.
+        session: where cells run.
+
     Raises:
         ConfigurationError: the embedded server can't start.
     """
 
     def __init__(self, parent: Configurable, *, local: bool, session_id: str) -> None:
-        self._client = TCIClient(parent=parent)
+        self.client = TCIClient(parent=parent)
+        self.local = local
         self._server = None
         opener = None
         if local:
             from tci_kernel.local.server import LocalServer  # noqa: PLC0415 - most never need it
 
             self._server = LocalServer.embed()
-            self._client.base_url = self._server.base_url
-            self._client.api_key = self._server.token
+            self.client.base_url = self._server.base_url
+            self.client.api_key = self._server.token
             opener = self._server.open_session
         self._is_key_given = False
-        self.session = RemoteSession(self._client, opener, parent=parent)
+        self.session = RemoteSession(self.client, opener, parent=parent)
         if session_id:
             self.session.attach(session_id)
 
-    @property
-    def needs_key(self) -> bool:
-        """Whether there is no API key."""
-        return not self._client.api_key.strip()
+    async def run(self, request: Request) -> AsyncIterator[Event]:
+        """Run the `%tci` lines of a cell, then the rest of it, and yield what they produce.
 
-    def give_key(self, key: str) -> None:
-        """Use a key that the user typed. It is kept in memory only."""
-        self._client.api_key = key
+        Raises:
+            TCIError: what did not run, or may have run, and what to do.
+        """
+        try:
+            async for event in self._run(request):
+                yield event
+        except AuthenticationFailed:
+            self._forget_typed_key()
+            raise
+
+    async def _run(self, request: Request) -> AsyncIterator[Event]:
+        commands, code = split(request.code)
+        if commands:
+            from tci_kernel.magics.commands import run  # noqa: PLC0415 - most cells have none
+
+            for words in commands:
+                async for event in run(words, self, request):
+                    yield event
+        if code.strip():
+            await self.ensure_key(request)
+            interactive = request.ask is not None
+            cell = Cell(code, request.hidden, interactive=interactive, number=request.number)
+            async for event in self.session.run(cell):
+                yield event
+
+    async def ensure_key(self, request: Request) -> None:
+        """Ask for an API key where there is none, and somebody to ask. It is kept in memory."""
+        if self.client.api_key.strip() or request.ask is None or request.hidden:
+            return
+        self.client.api_key = await request.ask("Together API key: ")
         self._is_key_given = True
 
-    def heed(self, error: TCIError) -> None:
-        """Forget a typed key that the service does not know, so that the user is asked again."""
-        if self._is_key_given and isinstance(error, AuthenticationFailed):
-            self._client.api_key = ""
+    def _forget_typed_key(self) -> None:
+        """Forget a key that the service does not know, so that the user is asked again."""
+        if self._is_key_given:
+            self.client.api_key = ""
             self._is_key_given = False
 
     async def aclose(self) -> None:

@@ -1,0 +1,81 @@
+"""How a command shows what it found: as short text, and as a tidy HTML table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from html import escape
+
+from tci_kernel.events import Display
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+
+def message(text: str) -> Display:
+    """A line or two of text."""
+    lines = "<br>".join(escape(line) for line in text.splitlines())
+    return Display({"text/plain": text, "text/html": f"<p>{lines}</p>"})
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Display:
+    """Names and what they stand for, one a line."""
+    rows = list(pairs)
+    width = max(len(name) for name, _ in rows)
+    cells = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows
+    )
+    return Display(
+        {
+            "text/plain": "\n".join(f"{name:{width}}  {value}".rstrip() for name, value in rows),
+            "text/html": f"<table><tbody>{cells}</tbody></table>",
+        }
+    )
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> Display:
+    """A table; the text `empty` where there are no rows."""
+    if not rows:
+        return message(empty)
+    lines = [columns, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]
+    text = "\n".join(
+        "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    html = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return Display({"text/plain": text, "text/html": html})
+
+
+def duration(seconds: float) -> str:
+    """A length of time, in the two units that matter."""
+    whole = max(0, round(seconds))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def moment(time: datetime | None) -> str:
+    """A time and how far it is from now."""
+    if time is None:
+        return "not known"
+    seconds = (time - datetime.now(UTC)).total_seconds()
+    distance = f"in {duration(seconds)}" if seconds > 0 else f"{duration(-seconds)} ago"
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S} ({distance})"
+
+
+def size(count: int) -> str:
+    """A number of bytes."""
+    number = float(count)
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:  # noqa: PLR2004 - the next unit
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"

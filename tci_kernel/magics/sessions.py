@@ -1,0 +1,96 @@
+"""`%tci status`, `sessions`, `new`, `attach`, `replay`: the session that cells run in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from tci_kernel.errors import MissingKey, TCIError, UsageError
+from tci_kernel.magics.group import Context, Events, command
+from tci_kernel.magics.report import facts, message, moment, table
+from tci_kernel.schema import SessionInfo
+
+
+@command("status")
+async def status(context: Context) -> Events:
+    """Show the session, its age, the service and how far away it is."""
+    session, client = context.service.session, context.service.client
+    start = time.perf_counter()
+    listed: Sequence[SessionInfo] = ()
+    try:
+        listed = await client.sessions()
+        distance = f"{(time.perf_counter() - start) * 1000:.0f} ms"
+    except MissingKey:
+        distance = "not measured: there is no API key"
+    except TCIError as error:
+        distance = f"not reached: {str(error).splitlines()[0]}"
+    place = "embedded in this kernel" if context.service.local else "remote"
+    rows = [("Session", session.id or "none: the next cell begins one")]
+    for info in listed:
+        if info.id == session.id:
+            rows += [
+                ("Started", moment(info.started_at)),
+                ("Expires", moment(info.expires_at)),
+                ("Cells run", str(info.execute_count)),
+            ]
+    rows += [("Service", f"{client.base_url} ({place})"), ("Round trip", distance)]
+    yield facts(rows)
+
+
+@command("sessions")
+async def sessions(context: Context) -> Events:
+    """List your sessions at the service; * marks this notebook's."""
+    session = await context.session()
+    listed = await context.service.client.sessions()
+    rows = [
+        (
+            "*" if info.id == session.id else "",
+            info.id,
+            moment(info.started_at),
+            moment(info.expires_at),
+            str(info.execute_count),
+        )
+        for info in listed
+    ]
+    columns = ("", "Session", "Started", "Expires", "Cells run")
+    yield table(columns, rows, "There are no sessions.")
+
+
+@command("new")
+async def new(context: Context) -> Events:
+    """Start afresh: the next cell begins a new session. The old one stays until it expires."""
+    session = context.service.session
+    old = session.id
+    session.forget()
+    text = "The next cell begins a new session."
+    if old is not None:
+        text += f" To come back to the old one: %tci attach {old}"
+    yield message(text)
+
+
+@command("attach")
+@click.argument("session_id", metavar="ID")
+async def attach(context: Context, session_id: str) -> Events:
+    """Run the next cells in the session ID, with its variables and files."""
+    session = await context.session()
+    listed = [info.id for info in await context.service.client.sessions()]
+    if session_id not in listed:
+        known = "\n".join(listed) or "none"
+        raise UsageError(
+            f"The service lists no session {session_id!r} of yours: it has expired, or is "
+            f"another key's. This notebook stays where it was.\nYour sessions: {known}"
+        )
+    session.attach(session_id)
+    yield message(f"Cells now run in session {session_id}.")
+
+
+@command("replay")
+@click.option("--from", "first", type=click.IntRange(1), default=1, help="The first cell's number.")
+@click.option("--to", "last", type=click.IntRange(1), help="The last cell's number.")
+async def replay(context: Context, first: int, last: int | None) -> Events:
+    """Run this session's successful cells again, in a new session; stop at the first error."""
+    session = await context.session()
+    async for event in session.replay(interactive=context.interactive, first=first, last=last):
+        yield event
