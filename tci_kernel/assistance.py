@@ -16,6 +16,7 @@ from ipykernel.kernelbase import Kernel
 
 from tci_kernel import __version__
 from tci_kernel.events import Failure
+from tci_kernel.vscode import background_call
 
 if TYPE_CHECKING:
     from tci_kernel.history import CellHistory
@@ -89,7 +90,7 @@ class Assistance(Kernel):
 
     async def shell_main(self, subshell_id: str | None, msg: Any) -> None:
         """Handle a shell message; a quick one beside the running cell, which holds the lock."""
-        if not self._main_asyncio_lock.locked() or self._type_of(msg) not in QUICK:
+        if not self._main_asyncio_lock.locked() or not self._is_quick(msg):
             await super().shell_main(subshell_id, msg)
             return
         context = self._shell_context  # what threads of the running cell publish under
@@ -100,15 +101,19 @@ class Assistance(Kernel):
         finally:
             self._shell_context = context
 
-    def _type_of(self, msg: Any) -> str:
+    def _is_quick(self, msg: Any) -> bool:
+        """Whether a message need not wait for the running cell."""
         if self.session is None:
-            return ""
+            return False
         try:
             _, frames = self.session.feed_identities(msg, copy=False)
             message = self.session.deserialize(frames, content=False, copy=False)
-        except ValueError:
-            return ""  # the base class says what is wrong with it
-        return str(message["header"]["msg_type"])
+            kind = message["header"]["msg_type"]
+            if kind != "execute_request":
+                return kind in QUICK
+            return background_call(self.session.unpack(message["content"])["code"]) is not None
+        except (ValueError, LookupError, TypeError):
+            return False  # the base class says what is wrong with it
 
     @property
     def kernel_info(self) -> dict[str, Any]:

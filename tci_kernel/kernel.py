@@ -17,6 +17,7 @@ from tci_kernel.errors import TCIError
 from tci_kernel.events import Ended, Event, Failure, Result
 from tci_kernel.pacing import IOPubPacer, stream_bytes
 from tci_kernel.prompts import ask
+from tci_kernel.vscode import BackgroundCall, answered, background_call, without_session
 
 if TYPE_CHECKING:
     from tci_kernel.service import Service
@@ -106,7 +107,12 @@ class TCIKernel(Assistance):
         """
         hidden = silent or not store_history
         outcome = _Outcome()
-        if code.strip() and (not hidden or self._takes_hidden_cells()):
+        if hidden and (call := background_call(code)) is not None:
+            await self._answer(call)
+        elif hidden and not self._takes_hidden_cells():
+            for event in without_session(code):
+                await self.emit(event)
+        elif code.strip():
             await self._run(_Request(code, hidden, silent, allow_stdin), outcome)
             if not hidden:
                 self.remember(self._count, code, outcome.result)
@@ -116,6 +122,13 @@ class TCIKernel(Assistance):
             return {"status": "error", **outcome.failure.content(), **reply, "user_expressions": {}}
         values = await self._evaluate(user_expressions) if user_expressions else {}
         return {"status": "ok", **reply, "user_expressions": values}
+
+    async def _answer(self, call: BackgroundCall) -> None:
+        """Answer VS Code's way of asking for a completion or an inspection."""
+        method = self.do_complete if call.method == "complete" else self.do_inspect
+        place, content = answered(call.mime, await method(*call.arguments))
+        await self.emit(place)
+        await self.emit(content)
 
     async def _evaluate(self, expressions: dict[str, Any]) -> dict[str, Any]:
         """The values of expressions in the session, or an error for each."""

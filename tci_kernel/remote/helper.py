@@ -15,6 +15,8 @@ import functools
 import inspect
 import json
 import sys
+import threading
+import time
 from typing import Any
 
 MIME = "application/vnd.tci-kernel+json"
@@ -22,6 +24,11 @@ MODULE = "_tci_kernel"
 
 # Ends code that the user did not run: it is kept out of the history and moves no count.
 HIDDEN = "\n#tci-kernel:hidden"
+
+# The function by which VS Code runs code in a thread, and the seconds that the thread may take: it
+# waits 2 s for completions and 5 s for the rest.
+BACKGROUND = "__jupyter_exec_background__"
+THREADS_LIMIT = 5.0
 
 NO_INPUT = (
     "input() can't ask here: code runs in a code interpreter that has no way to ask back. Put the "
@@ -36,6 +43,8 @@ class Helper:
         self.shell = shell
         self.hidden = False
         self.shown_error = False
+        self.background = False
+        self.threads = set()
         self.publish = shell.display_pub.publish
         self.hook_running()
         self.hook_displays()
@@ -62,7 +71,9 @@ class Helper:
         @functools.wraps(original)
         def run(raw_cell, *args, **kwargs):
             self.shown_error = False
+            self.threads = set(threading.enumerate())
             self.hidden = raw_cell.endswith(HIDDEN)
+            self.background = self.hidden and BACKGROUND in raw_cell
             if self.hidden:
                 raw_cell = raw_cell[: -len(HIDDEN)]
                 args = ()
@@ -128,6 +139,8 @@ class Helper:
 
     def after_cell(self, result=None):
         """Tell the kernel what a cell leaves behind: the next count, payloads, a silent failure."""
+        if self.background:
+            self.await_threads()
         if self.hidden:
             return
         failure = None
@@ -141,6 +154,12 @@ class Helper:
             payload=self.shell.payload_manager.read_payload(),
             failure=failure,
         )
+
+    def await_threads(self):
+        """Wait for what the cell began in threads: an answer ends with its cell."""
+        deadline = time.monotonic() + THREADS_LIMIT
+        for thread in set(threading.enumerate()) - self.threads:
+            thread.join(max(0, deadline - time.monotonic()))
 
     # -- what the kernel calls ---------------------------------------------------------------
 

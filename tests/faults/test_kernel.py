@@ -241,7 +241,8 @@ def test_replay_is_a_line_in_the_notebook(scripted: Scripted) -> None:
     assert cell.reply["status"] == "ok"
     assert cell.text() == "ran"
     assert "run again" in cell.text("stderr")
-    assert service.executions[-1].json()["code"] == "print('mine')"
+    # A comment stands for the line, so that tracebacks name the lines of the cell.
+    assert service.executions[-1].json()["code"] == "#\nprint('mine')"
     assert driver.run("%tci reply").reply["ename"] == "UsageError"
     assert driver.run("%tcix").reply["status"] == "ok"
     assert service.executions[-1].json()["code"] == "%tcix"

@@ -1,0 +1,216 @@
+"""What VS Code's Jupyter extension says to a kernel: start-up, completion, hover, Variables.
+
+The code that the extension runs for itself is given here in its form, not in its words. The service
+is the local server behind a proxy that counts: most of this must cost nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.counting import CountingProxy, counted
+from tests.support.kernels import Answer, KernelDriver, kernel
+from tests.support.servers import TOKEN, serving
+
+# The extension runs its own code like this; the user's cells are in the history.
+HIDDEN = {"store_history": False, "silent": False}
+
+MIME = "application/vnd.vscode.bg.execution.{}"
+
+# The kinds of code that it runs before the user's first cell.
+START_UP = (
+    "import sys\nprint(sys.executable)",
+    """\
+try:
+    import ipywidgets as _w
+    print(_w.__version__)
+    del _w
+except Exception:
+    pass""",
+    """\
+def __inject():
+    import sys, types
+    sys.modules['vscode'] = types.ModuleType('vscode')
+__inject()
+del __inject
+__vsc_ipynb_file__ = '/home/somebody/secret place/notebook.ipynb'
+%config Completer.use_jedi = False""",
+)
+
+LIST_TYPES = """\
+def _VSCODE_getVariable(what, is_debugging, names):
+    import json
+    print(json.dumps({name: type(globals()[name]).__name__ for name in names}))
+
+_VSCODE_rwho_ls = %who_ls
+_VSCODE_getVariable("types", False, _VSCODE_rwho_ls)
+del _VSCODE_getVariable
+del _VSCODE_rwho_ls
+"""
+
+DESCRIBE = """\
+import json
+def _VSCODE_getVariableDescriptions(names):
+    return json.dumps([
+        {"name": name, "type": type(globals()[name]).__name__, "value": repr(globals()[name])}
+        for name in names if name in globals()
+    ])
+
+variables= %who_ls
+return _VSCODE_getVariableDescriptions(variables)"""
+
+SHAPE = """\
+def _VSCODE_getVariable(what, is_debugging, variable):
+    import json
+    print(json.dumps({"shape": str(variable.shape), "count": len(variable)}))
+
+_VSCODE_getVariable("info", False, frame)
+del _VSCODE_getVariable
+"""
+
+
+class Editor(NamedTuple):
+    """A kernel as VS Code sees it, and what it sends to the service."""
+
+    driver: KernelDriver
+    sent: CountingProxy
+
+    def hidden(self, code: str) -> Answer:
+        """Run code that the user does not see."""
+        return self.driver.run(code, **HIDDEN)
+
+    def in_background(self, number: int, code: str) -> Any:
+        """Run code in the extension's way for threads; gives what its result is."""
+        mime = MIME.format(number)
+        answer = self.hidden(background(mime, code))
+        assert answer.reply["status"] == "ok"
+        (first, place), (second, content) = answer.outputs
+        assert (first, second) == ("display_data", "update_display_data")
+        assert place["data"] == {mime: ""}
+        assert content["transient"] == place["transient"]
+        assert content["transient"]["display_id"]
+        (result,) = content["data"].items()
+        assert result[0] == f"{mime}.result"
+        return result[1]
+
+
+def background(mime: str, code: str) -> str:
+    """Code that shows a place, and puts the value of a function there from a thread."""
+    body = code.replace("\n", "\n        ")
+    return f"""\
+def __jupyter_exec_background__():
+    from IPython.display import display
+    from threading import Thread
+    place = display({{"{mime}": ""}}, raw=True, display_id=True)
+
+    def work():
+        {body}
+
+    def fill():
+        place.update({{"{mime}.result": work()}}, raw=True)
+
+    Thread(target=fill, daemon=True).start()
+
+__jupyter_exec_background__()
+del __jupyter_exec_background__"""
+
+
+def completion(code: str, position: int | None = None) -> str:
+    escaped = code.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    position = len(code) if position is None else position
+    return f'return get_ipython().kernel.do_complete("{escaped}", {position})'
+
+
+def hover(code: str) -> str:
+    return f'return get_ipython().kernel.do_inspect("{code}", {len(code)}, 0)'
+
+
+@pytest.fixture
+def editor() -> Iterator[Editor]:
+    with (
+        serving() as server,
+        counted(server.base_url) as proxy,
+        kernel("tci", TOGETHER_BASE_URL=proxy.base_url, TOGETHER_API_KEY=TOKEN) as driver,
+    ):
+        yield Editor(driver, proxy)
+
+
+def test_opening_a_notebook_sends_nothing_and_the_first_cell_is_number_one(editor: Editor) -> None:
+    driver, sent = editor
+    for channel in (driver.client.control_channel, driver.client.shell_channel):
+        channel.send(driver.client.session.msg("kernel_info_request", {}))
+    for code in START_UP:
+        answer = editor.hidden(code)
+        assert answer.reply["status"] == "ok"
+        assert answer.outputs == []
+    assert driver.reply(driver.client.complete("__file__.", 9))["content"]["status"] == "ok"
+    assert editor.in_background(0, completion("import o"))["status"] == "ok"
+    assert "len(obj" in str(editor.in_background(1, hover("len")))
+    assert editor.in_background(2, DESCRIBE) == "[]"
+    assert editor.hidden(LIST_TYPES).text() == "[]\n"
+    assert sent.taken() == []
+    cell = driver.run("1 + 1")
+    assert (cell.count, cell.only("execute_result")["execution_count"]) == (1, 1)
+    assert "somebody" not in str(sent.taken())
+
+
+def test_completion_in_the_background_knows_the_session(editor: Editor) -> None:
+    editor.driver.run("remote_name = {'a key': 1}")
+    editor.sent.taken()
+    reply = editor.in_background(7, completion("x = 1\nremote_na"))
+    assert reply["matches"] == ["remote_name"]
+    assert (reply["cursor_start"], reply["cursor_end"], reply["status"]) == (6, 15, "ok")
+    assert editor.sent.executions() == 1
+    assert editor.in_background(8, completion('remote_name["a'))["matches"] == ["a key"]
+
+
+def test_hover_in_the_background_knows_the_session(editor: Editor) -> None:
+    editor.driver.run("def helpful():\n    'Helps a lot.'")
+    editor.sent.taken()
+    reply = editor.in_background(3, hover("helpful"))
+    assert reply["found"]
+    assert "Helps a lot." in reply["data"]["text/plain"]
+    assert editor.sent.executions() == 1
+
+
+def test_completion_in_the_background_does_not_wait_for_the_running_cell(editor: Editor) -> None:
+    editor.driver.run("early_name = 1")
+    running = editor.driver.client.execute("import time\nlate_name = 1\ntime.sleep(30)")
+    answered = editor.in_background(4, completion("early_na"))
+    assert answered["matches"] == ["early_name"]
+    editor.driver.interrupt()
+    assert editor.driver.reply(running)["content"]["ename"] == "KeyboardInterrupt"
+
+
+def test_the_variables_panel_lists_the_sessions_variables(editor: Editor) -> None:
+    editor.driver.run("import pandas\nnumber = 42\nframe = pandas.DataFrame({'a': [1, 2, 3]})")
+    editor.sent.taken()
+    types = json.loads(editor.hidden(LIST_TYPES).text())
+    assert {"number": "int", "frame": "DataFrame"}.items() <= types.items()
+    assert editor.sent.executions() == 1
+    for name, kind, value in (("number", "int", "42"), ("frame", "DataFrame", "a")):
+        data = editor.driver.reply(editor.driver.client.inspect(name, 0))["content"]["data"]
+        text = re.sub(r"\x1b\[[\d;]*m", "", data["text/plain"])
+        assert re.search(rf"^Type:\s+{kind}$", text, re.MULTILINE)
+        assert value in text
+    assert editor.sent.executions() == 2
+    assert json.loads(editor.hidden(SHAPE).text()) == {"shape": "(3, 1)", "count": 3}
+    described = {row["name"]: row for row in json.loads(editor.in_background(5, DESCRIBE))}
+    assert described["number"] == {"name": "number", "type": "int", "value": "42"}
+    assert "_VSCODE" not in str(types) + str(described)
+
+
+def test_a_data_viewers_code_runs_in_the_session_and_moves_no_count(editor: Editor) -> None:
+    editor.driver.run("import pandas\nframe = pandas.DataFrame({'a': [1, 2, 3]})")
+    rows = editor.hidden("print(frame[1:3].to_json(orient='split'))")
+    assert json.loads(rows.text())["data"] == [[2], [3]]
+    failed = editor.hidden("raise RuntimeError('hidden')")
+    assert failed.reply["ename"] == "RuntimeError"
+    cell = editor.driver.run("In[1:]")
+    assert cell.count == 2
+    assert "to_json" not in cell.only("execute_result")["data"]["text/plain"]

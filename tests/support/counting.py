@@ -1,0 +1,77 @@
+"""A reverse proxy that counts what goes to a server, and changes none of it."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+_HOP_BY_HOP = {"connection", "host", "keep-alive", "transfer-encoding", "content-length"}
+
+
+@dataclass
+class CountingProxy:
+    """Where the proxy listens, and what went through it: `POST` runs code, `GET` lists sessions."""
+
+    base_url: str
+    seen: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def taken(self) -> list[tuple[str, bytes]]:
+        """Method and body of each request since the last call."""
+        seen, self.seen[:] = list(self.seen), []
+        return seen
+
+    def executions(self) -> int:
+        """How many requests since the last call asked to run code."""
+        return sum(method == "POST" for method, _ in self.taken())
+
+
+@contextmanager
+def counted(base_url: str) -> Iterator[CountingProxy]:
+    """Stand a proxy before the server at `base_url`."""
+    target = urlsplit(base_url)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.pass_on()
+
+        def do_POST(self) -> None:
+            self.pass_on()
+
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            proxy.seen.append((self.command, body))
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}
+            connection = http.client.HTTPConnection(target.hostname or "", target.port)
+            connection.request(self.command, self.path, body or None, headers)
+            response = connection.getresponse()
+            content = response.read()
+            connection.close()
+            self.send_response(response.status)
+            for name, value in response.getheaders():
+                if name.lower() not in _HOP_BY_HOP:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    proxy = CountingProxy(f"http://127.0.0.1:{server.server_port}{target.path}")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
