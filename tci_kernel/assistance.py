@@ -16,6 +16,7 @@ from ipykernel.kernelbase import Kernel
 
 from tci_kernel import __version__
 from tci_kernel.events import Failure
+from tci_kernel.magics.lines import command_at
 from tci_kernel.vscode import background_call
 
 if TYPE_CHECKING:
@@ -135,9 +136,13 @@ class Assistance(Kernel):
         return is_complete(code)
 
     async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
-        """Completions from the session, or from the notebook's own code."""
+        """Completions from the session, or from the notebook's own code; of `%tci` lines."""
         from tci_kernel.introspection import static_completions  # noqa: PLC0415
 
+        if (line := command_at(code, cursor_pos)) is not None:
+            from tci_kernel.magics.completion import complete  # noqa: PLC0415
+
+            return complete(line, cursor_pos)
         reply = await self.ask_session("complete", code=code, cursor_pos=cursor_pos)
         if _has(reply, "matches", list):
             return {"status": "ok", "metadata": {}, **reply}

@@ -18,6 +18,8 @@ from tci_kernel.magics.group import Context, tci
 if TYPE_CHECKING:
     from tci_kernel.service import Request, Service
 
+__all__ = ["MODULES", "run", "tci"]
+
 # What each module adds to the group, by being imported.
 MODULES = (sessions,)
 

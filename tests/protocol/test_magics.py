@@ -1,0 +1,189 @@
+"""`%tci` lines, as somebody uses them in a notebook: on the local kernel, and without a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.counting import CountingProxy, counted
+from tests.support.kernels import Answer, KernelDriver, kernel
+from tests.support.servers import TOKEN, serving
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[KernelDriver, CountingProxy]]:
+    """The kernel `tci` at a local server, behind a proxy that counts."""
+    with (
+        serving() as server,
+        counted(server.base_url) as proxy,
+        kernel("tci", TOGETHER_BASE_URL=proxy.base_url, TOGETHER_API_KEY=TOKEN) as driver,
+    ):
+        yield driver, proxy
+
+
+@pytest.fixture
+def driver(served: tuple[KernelDriver, CountingProxy]) -> KernelDriver:
+    driver, proxy = served
+    driver.run("%tci new")
+    proxy.taken()
+    return driver
+
+
+@pytest.fixture
+def sent(served: tuple[KernelDriver, CountingProxy]) -> CountingProxy:
+    return served[1]
+
+
+def shown(answer: Answer) -> str:
+    """The text of the one display of an answer, which has an HTML form too."""
+    assert answer.reply["status"] == "ok", answer.reply
+    data = answer.only("display_data")["data"]
+    assert data["text/html"].startswith(("<table>", "<p>"))
+    text: str = data["text/plain"]
+    return text
+
+
+def session_of(driver: KernelDriver) -> str:
+    match = re.search(r"^Session +(\S+)$", shown(driver.run("%tci status")), re.MULTILINE)
+    assert match, "there is no session"
+    return match[1]
+
+
+def complete(driver: KernelDriver, code: str) -> dict[str, Any]:
+    content: dict[str, Any] = driver.reply(driver.client.complete(code))["content"]
+    return content
+
+
+def test_status_without_a_session_begins_none(driver: KernelDriver, sent: CountingProxy) -> None:
+    text = shown(driver.run("%tci"))
+    assert "none: the next cell begins one" in text
+    assert sent.base_url in text
+    assert re.search(r"^Round trip +\d+ ms$", text, re.MULTILINE)
+    assert [method for method, _ in sent.taken()] == ["GET"]
+
+
+def test_status_tells_of_the_session(driver: KernelDriver) -> None:
+    driver.run("x = 1")
+    text = shown(driver.run("%tci status"))
+    for row in (r"Session +ses_\w{21}", r"Started +.* ago\)", r"Expires +.*\(in .*\)"):
+        assert re.search(f"^{row}$", text, re.MULTILINE), row
+
+
+def test_status_needs_no_service() -> None:
+    with kernel("tci", TOGETHER_BASE_URL="http://127.0.0.1:1/v1", TOGETHER_API_KEY="key") as driver:
+        assert "not reached: No connection to http://127.0.0.1:1/v1" in shown(driver.run("%tci"))
+    with kernel("tci") as driver:
+        assert "there is no API key" in shown(driver.run("%tci"))
+
+
+def test_lines_run_in_order_before_the_rest_of_the_cell(driver: KernelDriver) -> None:
+    driver.run("x = 1")
+    answer = driver.run("  %tci new\n\n%tci sessions\n'x' in globals()")
+    first, second, result = [content["data"]["text/plain"] for _, content in answer.outputs]
+    assert first.startswith("The next cell begins a new session.")
+    assert second.splitlines()[0].split()[0] == "Session"
+    assert result == "False"
+
+
+def test_the_cells_own_lines_are_numbered_in_tracebacks(driver: KernelDriver) -> None:
+    answer = driver.run("%tci status\n%tci status\nfine = 1\n1 / 0")
+    error = answer.only("error")
+    plain = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error["traceback"]))
+    assert f"Cell In[{answer.count}], line 4" in plain
+
+
+def test_other_magics_go_to_the_session_untouched(driver: KernelDriver) -> None:
+    assert driver.run("%tci status\n%%capture out\nprint('kept')").reply["status"] == "ok"
+    assert driver.run("out.stdout").only("execute_result")["data"]["text/plain"] == r"'kept\n'"
+    assert driver.run("%tcix").reply["status"] == "error"
+    assert driver.run("x = 1\n%tci status").reply["status"] == "error"
+
+
+def test_new_begins_afresh_and_attach_goes_back(driver: KernelDriver) -> None:
+    driver.run("x = 'the old session'")
+    old = session_of(driver)
+    assert old in shown(driver.run("%tci new"))
+    assert driver.run("x").reply["ename"] == "NameError"
+    assert session_of(driver) != old
+    listed = shown(driver.run("%tci sessions"))
+    assert re.search(rf"^\* +{session_of(driver)} ", listed, re.MULTILINE)
+    assert re.search(rf"^  +{old} ", listed, re.MULTILINE)
+    assert old in shown(driver.run(f"%tci attach {old}"))
+    assert driver.run("x").only("execute_result")["data"]["text/plain"] == "'the old session'"
+
+
+def test_attach_to_what_is_not_there_changes_nothing(driver: KernelDriver) -> None:
+    driver.run("x = 1")
+    before = session_of(driver)
+    refused = driver.run("%tci attach ses_nothere")
+    assert refused.reply["ename"] == "UsageError"
+    assert "ses_nothere" in refused.reply["evalue"]
+    assert before in refused.reply["evalue"]
+    assert session_of(driver) == before
+
+
+def test_replay_runs_a_range_of_the_successful_cells(driver: KernelDriver) -> None:
+    first = driver.run("a = 'first'").count
+    driver.run("failed = 1 / 0")
+    second = driver.run("b = 'second'").count
+    third = driver.run("c = 'third'").count
+    before = session_of(driver)
+    answer = driver.run(f"%tci replay --from {first} --to {second}")
+    assert "cells were run again: 2" in answer.text("stderr")
+    assert session_of(driver) != before
+    known = driver.run("[name for name in ('a', 'b', 'c', 'failed') if name in globals()]")
+    assert known.only("execute_result")["data"]["text/plain"] == "['a', 'b']"
+    driver.run(f"%tci replay --from {third}")
+    assert driver.run("c").reply["status"] == "error"  # it was not among the session's cells
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("statsu", "No such command 'statsu'"),
+        ("replay --form 2", "No such option '--form'"),
+        ("replay --from soon", "'soon' is not a valid integer"),
+        ("replay --from 0", "0 is not in the range"),
+        ("attach", "Missing argument 'ID'"),
+        ("attach 'ses", "Check the quotes"),
+        ("status now", "unexpected extra argument"),
+    ],
+)
+def test_mistakes_are_named_and_send_nothing(
+    driver: KernelDriver, sent: CountingProxy, line: str, complaint: str
+) -> None:
+    answer = driver.run(f"%tci {line}\nprint('not reached')")
+    assert answer.reply["ename"] == "UsageError"
+    assert complaint in answer.reply["evalue"]
+    assert answer.text() == ""
+    assert sent.taken() == []
+
+
+def test_help_is_for_the_group_and_for_each_command(
+    driver: KernelDriver, sent: CountingProxy
+) -> None:
+    text = driver.run("%tci --help").text()
+    commands = re.findall(r"^  (\w+)  ", text.partition("Commands:")[2], re.MULTILINE)
+    assert {"status", "sessions", "new", "attach", "replay"} <= set(commands)
+    for command in commands:
+        assert driver.run(f"%tci {command} --help").text().startswith(f"Usage: %tci {command}")
+    assert sent.taken() == []
+
+
+def test_commands_and_options_are_completed(driver: KernelDriver, sent: CountingProxy) -> None:
+    assert "status" in complete(driver, "%tci ")["matches"]
+    reply = complete(driver, "x = 1\n%tci re")
+    assert reply["matches"] == ["replay"]
+    assert (reply["cursor_start"], reply["cursor_end"]) == (11, 13)
+    assert complete(driver, "%tci replay --f")["matches"] == ["--from"]
+    assert complete(driver, "%tci 'no such")["matches"] == []
+    assert sent.taken() == []
+
+
+def test_without_a_key_a_command_that_needs_one_asks_for_it_and_headless_says_so() -> None:
+    with kernel("tci") as driver:
+        assert driver.run("%tci sessions").reply["ename"] == "MissingKey"
+        assert driver.run("%tci --help").reply["status"] == "ok"
