@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from tci_kernel.schema import Output
@@ -109,11 +110,13 @@ class Ended:
     Attributes:
         count: the number of the next cell.
         payload: the reply's payload, such as the text of a pager.
+        failed: whether an error ended the cell; it may have shown others and survived them.
         failure: an error that the interpreter has shown as plain text.
     """
 
     count: int
     payload: Sequence[Mapping[str, Any]]
+    failed: bool = False
     failure: Failure | None = None
 
     def messages(self, _count: int) -> Iterator[Message]:
@@ -170,20 +173,39 @@ def from_output(output: Output) -> Event:
 
 
 def is_failure(event: Event) -> bool:
-    """Whether the cell that produced an event has failed."""
+    """Whether an event tells of an error."""
     return isinstance(event, Failure) or (isinstance(event, Ended) and event.failure is not None)
 
 
-def with_one_failure(*events: Event) -> list[Event]:
-    """Events in which a cell ends in one error; what else went wrong is still shown."""
+def failure_after(failure: Failure | None, event: Event) -> Failure | None:
+    """The error that ends a cell, if its events end with this one; `failure`: without this one.
+
+    Code can show errors and go on: the interpreter's own word, where it comes, counts.
+    """
+    if isinstance(event, Failure):
+        return event
+    if isinstance(event, Ended):
+        return (event.failure or failure) if event.failed else None
+    return failure
+
+
+def outcome(events: Iterable[Event]) -> Failure | None:
+    """The error that ended a cell with these events, or None."""
+    nothing: Failure | None = None
+    return reduce(failure_after, events, nothing)
+
+
+def with_one_failure(events: Sequence[Event]) -> list[Event]:
+    """Events in which a cell ends in one error, where it is not known which one ended it.
+
+    What else went wrong is still shown.
+    """
     shown: list[Event] = []
-    has_failed = False
     for event in events:
-        if isinstance(event, Failure) and has_failed:
+        if isinstance(event, Failure) and any(isinstance(e, Failure) for e in shown):
             shown.append(Stream("stderr", "\n".join(event.traceback) + "\n"))
         else:
             shown.append(event)
-        has_failed = has_failed or is_failure(event)
     return shown
 
 

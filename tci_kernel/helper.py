@@ -52,10 +52,10 @@ def events(outputs: Sequence[Output]) -> Iterator[Event]:
     Without a helper these are the events of the outputs themselves. What the helper says is never
     trusted: code can say it as well.
     """
-    is_known = False
+    is_known = False  # whether the text of an error stands for one that came in its parts
     for output in outputs:
         if output.type == "error" and is_known:
-            is_known = False  # the text of an error that came in its parts before
+            is_known = False
             continue
         event = _event(output)
         if event is not None:
@@ -88,6 +88,7 @@ def _event(output: Output) -> Event | None:
 
 def _shown(output: Output, extras: Mapping[str, Any]) -> Event:
     data = {mime: value for mime, value in output.data.items() if mime != MIME}
+    data.update(_mapping(extras.get("data")))
     metadata, transient = (_mapping(extras.get(name)) for name in ("metadata", "transient"))
     if output.type == "execute_result":
         return Result(data, metadata)
@@ -110,6 +111,7 @@ def _ended(fields: Mapping[str, Any]) -> Ended | None:
     return Ended(
         count,
         [item for item in payload if isinstance(item, dict)] if isinstance(payload, list) else [],
+        bool(fields.get("failed")),
         _failure(failure) if isinstance(failure, dict) else None,
     )
 

@@ -14,7 +14,7 @@ from traitlets import Bool, Unicode, default
 
 from tci_kernel.assistance import Assistance
 from tci_kernel.errors import TCIError
-from tci_kernel.events import Ended, Event, Failure, Result
+from tci_kernel.events import Ended, Event, Failure, Result, failure_after
 from tci_kernel.pacing import IOPubPacer, stream_bytes
 from tci_kernel.prompts import ask
 from tci_kernel.vscode import BackgroundCall, answered, background_call, without_session
@@ -289,14 +289,12 @@ class _Outcome:
 
     def note(self, event: Event) -> None:
         """Take from an event what the reply must hold."""
-        if isinstance(event, Failure):
-            self.failure = event
-        elif isinstance(event, Result):
+        self.failure = failure_after(self.failure, event)
+        if isinstance(event, Result):
             self.result = str(event.data.get("text/plain", ""))
         elif isinstance(event, Ended):
             self.payload = event.payload
             self.next_count = event.count
-            self.failure = self.failure or event.failure
 
 
 def _is_cancelled() -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tci_kernel.delivery import Cell
 from tci_kernel.errors import ReplayFailed, TCIError
-from tci_kernel.events import Event, Failure, Stream
+from tci_kernel.events import Event, Stream, outcome
 from tci_kernel.notices import Notice
 
 
@@ -42,9 +42,9 @@ async def replay(
 
 async def _run_quietly(cell: Cell, run: Callable[[Cell], AsyncIterator[Event]], name: str) -> None:
     # A cell that shows nothing of its own can have no notice either.
-    async for event in run(replace(cell, interactive=False)):
-        if isinstance(event, Failure):
-            raise ReplayFailed(
-                f"{name} failed when it was run again, and none after it has run: "
-                f"{event.ename}: {event.evalue}\nThe cell was:\n{cell.code}"
-            )
+    failure = outcome([event async for event in run(replace(cell, interactive=False))])
+    if failure is not None:
+        raise ReplayFailed(
+            f"{name} failed when it was run again, and none after it has run: "
+            f"{failure.ename}: {failure.evalue}\nThe cell was:\n{cell.code}"
+        )

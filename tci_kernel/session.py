@@ -22,7 +22,7 @@ from tci_kernel.errors import (
     SessionExpired,
     TCIError,
 )
-from tci_kernel.events import Ended, Event, Failure, Stream, is_failure, with_one_failure
+from tci_kernel.events import Ended, Event, Failure, Stream, outcome, with_one_failure
 from tci_kernel.expiry import ExpiryWatch
 from tci_kernel.failures import failure
 from tci_kernel.link import HelperLink
@@ -298,13 +298,14 @@ class RemoteSession(Configurable):
 
     def _events(self, cell: Cell, answer: ExecuteResponse) -> list[Event]:
         """What an answer holds, and what the session learns from it."""
-        events = with_one_failure(*helper.events(answer.outputs), *self._doubts(answer))
-        for event in events:
-            if isinstance(event, Ended):
-                self._link.count = event.count
-        if not cell.hidden and not any(is_failure(event) for event in events):
+        said = list(helper.events(answer.outputs))
+        ends = [event for event in said if isinstance(event, Ended)]
+        if ends:
+            self._link.count = ends[-1].count
+        events = [*said, *self._doubts(answer)]
+        if not cell.hidden and outcome(events) is None:
             self._succeeded.append(cell)
-        return events
+        return events if ends else with_one_failure(events)
 
     def _doubts(self, answer: ExecuteResponse) -> Iterator[Failure]:
         """What an answer says beside its outputs that the user must know."""

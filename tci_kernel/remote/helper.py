@@ -88,11 +88,9 @@ class Helper:
 
         @functools.wraps(publish)
         def publish_all(data, metadata=None, *args, transient=None, update=False, **kwargs):
-            extras = {"metadata": metadata, "transient": transient, "update": update}
-            extras = {name: value for name, value in extras.items() if value}
-            if extras:
-                data = dict(data)
-                data[MIME] = dict(extras, kind="display")
+            data = with_extras(
+                "display", data, metadata=metadata, transient=transient, update=update
+            )
             return publish(data, metadata, *args, **kwargs)
 
         def clear_output(wait=False):
@@ -105,10 +103,7 @@ class Helper:
 
         @functools.wraps(write)
         def write_all(format_dict, md_dict=None):
-            if md_dict:
-                format_dict = dict(format_dict)
-                format_dict[MIME] = {"kind": "result", "metadata": md_dict}
-            return write(format_dict, md_dict)
+            return write(with_extras("result", format_dict, metadata=md_dict), md_dict)
 
         hook.write_format_data = write_all
 
@@ -148,10 +143,13 @@ class Helper:
         if error is not None and not self.shown_error:
             # IPython prints some errors, such as a misspelt magic's, as plain text.
             failure = {"ename": type(error).__name__, "evalue": str(error), "traceback": []}
+        # ipykernel also counts a value that can't be shown.
+        unshown = getattr(self.shell, "_last_traceback_during_displayhook", False)
         self.emit(
             "end",
             count=self.shell.execution_count,
             payload=self.shell.payload_manager.read_payload(),
+            failed=error is not None or unshown,
             failure=failure,
         )
 
@@ -184,6 +182,24 @@ class Helper:
     def do_user_expressions(self, expressions):
         """The values of expressions, as ipykernel gives them."""
         return self.shell.user_expressions(expressions)
+
+
+def with_extras(kind, data, **extras):
+    """A MIME bundle, with what the wire would drop in an entry of the kernel's own."""
+    extras["data"] = {mime: value for mime, value in data.items() if is_dropped(mime, value)}
+    extras = {name: value for name, value in extras.items() if value}
+    if not extras:
+        return data
+    kept = {mime: value for mime, value in data.items() if not is_dropped(mime, value)}
+    kept[MIME] = dict(extras, kind=kind)
+    return kept
+
+
+def is_dropped(mime, value):
+    """Whether the wire has no place for a value: JSON is an object there, text is one string."""
+    if mime == "application/json":
+        return not isinstance(value, dict)
+    return mime.startswith("text/") and not isinstance(value, str)
 
 
 def settled(result):

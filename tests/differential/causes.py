@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
@@ -43,40 +42,8 @@ def _without_data(unwanted: Callable[[str, Any], bool]) -> Forget:
     ]
 
 
-def _is_of_another_type(mime: str, data: Any) -> bool:
-    return mime in {"application/json", "text/plain"} and isinstance(data, list)
-
-
 def _is_widget(mime: str, _data: Any) -> bool:
     return mime == "application/vnd.jupyter.widget-view+json"
-
-
-def _without_error_messages(entries: list[Entry]) -> list[Entry]:
-    return _without_fields({"traceback"}, "execute_reply")(_without("error")(entries))
-
-
-def _with_one_error(entries: list[Entry]) -> list[Entry]:
-    """Turn further errors to text, as `RemoteSession` does."""
-    kept: list[Entry] = []
-    for kind, content in entries:
-        if kind == "error" and any(earlier == "error" for earlier, _ in kept):
-            kept.append(("stream", {"name": "stderr", "text": f"{content['traceback']}\n"}))
-        else:
-            kept.append((kind, content))
-    return _without_fields({"traceback"}, "execute_reply")(kept)
-
-
-def _without_numbers(entries: list[Entry]) -> list[Entry]:
-    """Leave out the number of the cell in tracebacks, and what lists the cells."""
-    return [
-        (kind, {key: _unnumbered(part) for key, part in content.items()})
-        for kind, content in entries
-        if kind != "execute_result"
-    ]
-
-
-def _unnumbered(part: Any) -> Any:
-    return re.sub(r"In\[\d+\]", "In[]", part) if isinstance(part, str) else part
 
 
 class Cause(Enum):
@@ -87,33 +54,36 @@ class Cause(Enum):
         self.forget = forget
 
     # What the service's API has no place for.
-    COMM = "no comms, which widgets need", _without("comm_open", "comm_msg", "comm_close")
+    COMM = (
+        "comms: the API carries none, so a widget shows as the text beside its view",
+        _without("comm_open", "comm_msg", "comm_close"),
+    )
     STDIN = (
-        "nothing can be typed into running code",
+        "nothing can be typed into running code: the API has no way to ask back",
         _without("stream", "display_data", "execute_result", "error", "execute_reply"),
     )
-    MIME_TYPE = "one type of value for each MIME type", _without_data(_is_of_another_type)
-    SURVIVED = (
-        "no reply: a cell that shows an error counts as failed, even if it went on",
-        _without_fields({"status", "ename", "evalue", "traceback"}, "execute_reply"),
-    )
-    ONLY_IN_REPLY = (
-        "no reply: an error that IPython prints and names in the reply alone is an output as well",
-        _without_error_messages,
-    )
-    HISTORY = "no hidden cells: the interpreter counts them and keeps them", _without_numbers
 
     # What the kernel decides.
-    WIDGET = "a widget's view gives way to what stands beside it", _without_data(_is_widget)
-    ONE_ERROR = "a cell ends in one error, the others are text", _with_one_error
+    WIDGET = (
+        "a widget's view gives way to the text beside it: without comms it would show an error",
+        _without_data(_is_widget),
+    )
     HELPER = (
-        "the helper's own frames stand in a traceback that runs through it",
+        "a traceback that runs through the display of errors has the helper's own frames in it",
         _without_fields({"ename", "evalue", "traceback"}, *_ERRORS),
     )
 
     # Where ipykernel itself is odd.
-    DISPLAY_FAILED = (
-        "ipykernel's reply names the exception `NoneType` where an object could not be displayed",
+    HIDDEN_NUMBER = (
+        "the value of hidden code has the number of the next cell, not that of the last",
+        _without("execute_result"),
+    )
+    STALE_TRACEBACK = (
+        "ipykernel's reply to an error that IPython prints as text repeats an earlier traceback",
+        _without_fields({"traceback"}, "execute_reply"),
+    )
+    NONE_TYPE = (
+        "where a value can't be displayed, the reply names the error; ipykernel's says `NoneType`",
         _without_fields({"ename", "evalue"}, "execute_reply"),
     )
 

@@ -28,26 +28,12 @@ EXPECTED: dict[Cause, dict[str, list[str]]] = {
             "input with nobody to answer",
         ],
     },
-    Cause.MIME_TYPE: {
-        "displays": [
-            "JSON of a list",
-            "text as a list of lines",
-        ],
-    },
-    Cause.SURVIVED: {
-        "errors": [
-            "an error shown and survived",
-        ],
-        "magics": [
-            "%%capture with an error",
-        ],
-    },
-    Cause.ONLY_IN_REPLY: {
+    Cause.STALE_TRACEBACK: {
         "coroutines": [
             "a group of tasks that fails",
         ],
     },
-    Cause.HISTORY: {
+    Cause.HIDDEN_NUMBER: {
         "hidden": [
             "a value in hidden code",
         ],
@@ -60,12 +46,7 @@ EXPECTED: dict[Cause, dict[str, list[str]]] = {
             "a progress bar of widgets is only its text",
         ],
     },
-    Cause.ONE_ERROR: {
-        "errors": [
-            "a failing str",
-        ],
-    },
-    Cause.DISPLAY_FAILED: {
+    Cause.NONE_TYPE: {
         "values": [
             "a repr that fails",
         ],
@@ -79,3 +60,15 @@ EXPECTED: dict[Cause, dict[str, list[str]]] = {
 def causes_of(topic: str, title: str) -> set[Cause]:
     """Why a cell differs; empty where it should not."""
     return {cause for cause, cells in EXPECTED.items() if title in cells.get(topic, ())}
+
+
+def table() -> str:
+    """The differences as the document lists them: why, and in which cells they are seen."""
+    rows = [
+        f"| {cause.reason} | "
+        + "; ".join(f"{topic}: {title}" for topic, cells in topics.items() for title in cells)
+        + " |"
+        for cause, topics in EXPECTED.items()
+    ]
+    head = ["| what, and why | seen in these cells |", "| --- | --- |"]
+    return "\n".join([*head, *rows]) + "\n"
