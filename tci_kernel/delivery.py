@@ -123,9 +123,12 @@ async def _pause(seconds: float, reason: str, notice: Notice) -> AsyncIterator[E
 
 
 def duration(seconds: float) -> str:
-    """A duration as people write it: 42 s, 3 min 5 s, 2 h 10 min."""
+    """A duration as people write it: 42 s, 3 min 5 s, 2 h 10 min, 30 d 0 h."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
+from tci_kernel.delivery import duration
 from tci_kernel.events import Display
-
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 def message(text: str) -> Display:
@@ -48,18 +47,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
     )
     html = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return Display({"text/plain": text, "text/html": html})
-
-
-def duration(seconds: float) -> str:
-    """A length of time, in the two units that matter."""
-    whole = max(0, round(seconds))
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
 def moment(time: datetime | None) -> str:
