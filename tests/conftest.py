@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
 
 import pytest
 
+from tests.support.interpreters import Interpreter, interpreter
 from tests.support.kernels import KernelDriver, kernel
 from tests.support.servers import ServerProcess, serving
 
@@ -15,6 +19,28 @@ def server() -> Iterator[ServerProcess]:
     """A local server with a token, shared: tests make sessions of their own in it."""
     with serving() as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def downloads(pytestconfig: pytest.Config) -> Path:
+    """Where what was downloaded is kept for the next run."""
+    assert pytestconfig.cache is not None
+    return pytestconfig.cache.mkdir("downloads")
+
+
+@pytest.fixture(scope="session")
+def interpreters(
+    downloads: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Interpreter]]:
+    """Gives the server on an interpreter, by name; each is started once."""
+    with ExitStack() as stack:
+
+        @cache
+        def get(name: str) -> Interpreter:
+            specs = tmp_path_factory.mktemp(name)
+            return stack.enter_context(interpreter(name, downloads, specs))
+
+        yield get
 
 
 @pytest.fixture(scope="module")

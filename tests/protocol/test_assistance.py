@@ -26,29 +26,29 @@ def inspect(driver: KernelDriver, code: str, detail: int = 0) -> dict[str, Any]:
     return content
 
 
-def test_names_of_the_session_are_completed(local_kernel: KernelDriver) -> None:
-    local_kernel.run("remote_name = {'a_key': 1}\nclass Thing: attribute = 1\nthing = Thing()")
-    assert complete(local_kernel, "remote_na")["matches"] == ["remote_name"]
-    assert complete(local_kernel, "thing.attr")["matches"] == ["attribute"]
-    assert "a_key" in str(complete(local_kernel, "remote_name['")["matches"])
+def test_names_of_the_session_are_completed(helped: KernelDriver) -> None:
+    helped.run("remote_name = {'a_key': 1}\nclass Thing: attribute = 1\nthing = Thing()")
+    assert complete(helped, "remote_na")["matches"] == ["remote_name"]
+    assert complete(helped, "thing.attr")["matches"] == ["attribute"]
+    assert "a_key" in str(complete(helped, "remote_name['")["matches"])
 
 
-def test_positions_are_counted_in_code_points(local_kernel: KernelDriver) -> None:
-    local_kernel.run("remote_name = 1")
-    reply = complete(local_kernel, "'\U0001f600ü'; remote_na")
+def test_positions_are_counted_in_code_points(helped: KernelDriver) -> None:
+    helped.run("remote_name = 1")
+    reply = complete(helped, "'\U0001f600ü'; remote_na")
     assert (reply["cursor_start"], reply["cursor_end"]) == (6, 15)
     (match,) = reply["metadata"]["_jupyter_types_experimental"]
     assert (match["text"], match["start"], match["end"]) == ("remote_name", 6, 15)
 
 
-def test_names_of_the_session_are_inspected(local_kernel: KernelDriver) -> None:
-    local_kernel.run("def helpful(a, b=2):\n    'Helps a lot.'\n    return a")
-    short, whole = inspect(local_kernel, "helpful(", 0), inspect(local_kernel, "helpful(", 1)
+def test_names_of_the_session_are_inspected(helped: KernelDriver) -> None:
+    helped.run("def helpful(a, b=2):\n    'Helps a lot.'\n    return a")
+    short, whole = inspect(helped, "helpful(", 0), inspect(helped, "helpful(", 1)
     assert short["found"]
     assert "Helps a lot." in short["data"]["text/plain"]
     assert "return" not in short["data"]["text/plain"]
     assert "return" in whole["data"]["text/plain"]
-    assert inspect(local_kernel, "no_such_name")["found"] is False
+    assert inspect(helped, "no_such_name")["found"] is False
 
 
 def test_without_a_session_the_notebooks_own_code_is_completed_and_nothing_is_sent() -> None:

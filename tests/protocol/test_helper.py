@@ -8,103 +8,112 @@ import re
 import pytest
 
 from tests.support.faulty import SESSION, answer, faulty_server, hang_up, http
-from tests.support.kernels import KernelDriver, kernel
-from tests.support.servers import ServerProcess
+from tests.support.interpreters import Interpreter
+from tests.support.kernels import BARE, Answer, KernelDriver, kernel
 
 
-def test_an_error_comes_in_its_parts(local_kernel: KernelDriver) -> None:
-    cell = local_kernel.run("x = = 1")
+def test_an_error_comes_in_its_parts(helped: KernelDriver) -> None:
+    cell = helped.run("x = = 1")
     assert cell.reply["ename"] == "SyntaxError"
     assert re.fullmatch(r"invalid syntax \(.*, line 1\)", cell.reply["evalue"])
     assert cell.only("error")["traceback"] == cell.reply["traceback"]
 
 
-def test_tracebacks_and_results_have_the_notebooks_numbers(local_kernel: KernelDriver) -> None:
-    local_kernel.run("hidden = 1", store_history=False)
-    local_kernel.reply(local_kernel.client.complete("hid"))
-    cell = local_kernel.run("1/0")
-    assert f"In[{cell.count}]" in re.sub(r"\x1b\[[\d;]*m", "", "\n".join(cell.reply["traceback"]))
-    value = local_kernel.run("41 + 1")
-    assert local_kernel.run(f"_{value.count}, Out[{value.count}]").only("execute_result")[
-        "data"
-    ] == {"text/plain": "(42, 42)"}
+def numbers(interpreter: Interpreter, failed: Answer) -> list[str]:
+    """The numbers of cells that a traceback names. IPython 7 names files in their place."""
+    text = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(failed.reply["traceback"]))
+    if interpreter.name == "ipython-7":
+        assert "/ipykernel_" in text
+        return [str(failed.count)]
+    return re.findall(r"In\[(\d+)\]", text)
 
 
-def test_metadata_comes_with_displays_and_results(local_kernel: KernelDriver) -> None:
-    local_kernel.run(
-        "from IPython.display import Image, HTML, display; png = b'\\x89PNG\\r\\n\\x1a\\n'"
-    )
-    shown = local_kernel.run(
-        "display(Image(data=png, width=20)); HTML('<b>', metadata={'isolated': 1})"
-    )
+def test_tracebacks_and_results_have_the_notebooks_numbers(
+    interpreter: Interpreter, helped: KernelDriver
+) -> None:
+    helped.run("hidden = 1", store_history=False)
+    helped.reply(helped.client.complete("hid"))
+    cell = helped.run("1/0")
+    assert numbers(interpreter, cell) == [str(cell.count)]
+    value = helped.run("41 + 1")
+    assert helped.run(f"_{value.count}, Out[{value.count}]").only("execute_result")["data"] == {
+        "text/plain": "(42, 42)"
+    }
+
+
+def test_metadata_comes_with_displays_and_results(helped: KernelDriver) -> None:
+    helped.run("from IPython.display import Image, HTML, display; png = b'\\x89PNG\\r\\n\\x1a\\n'")
+    shown = helped.run("display(Image(data=png, width=20)); HTML('<b>', metadata={'isolated': 1})")
     assert shown.only("display_data")["metadata"] == {"image/png": {"width": 20}}
     assert shown.only("execute_result")["metadata"] == {"text/html": {"isolated": 1}}
 
 
-def test_a_display_is_updated_from_a_later_cell(local_kernel: KernelDriver) -> None:
-    shown = local_kernel.run("handle = display('first', display_id=True)").only("display_data")
-    updated = local_kernel.run("handle.update('second')").only("update_display_data")
+def test_a_display_is_updated_from_a_later_cell(helped: KernelDriver) -> None:
+    shown = helped.run("handle = display('first', display_id=True)").only("display_data")
+    updated = helped.run("handle.update('second')").only("update_display_data")
     assert updated["transient"] == shown["transient"]
     assert updated["data"] == {"text/plain": "'second'"}
 
 
-def test_output_is_cleared_in_its_place(local_kernel: KernelDriver) -> None:
-    cell = local_kernel.run(
+def test_output_is_cleared_in_its_place(helped: KernelDriver) -> None:
+    cell = helped.run(
         "from IPython.display import clear_output\nprint('a')\nclear_output(wait=True)\nprint('b')"
     )
     assert [kind for kind, _ in cell.outputs] == ["stream", "clear_output", "stream"]
     assert cell.only("clear_output") == {"wait": True}
 
 
-def test_payloads_come_with_the_reply(local_kernel: KernelDriver) -> None:
-    (page,) = local_kernel.run("len?").reply["payload"]
+def test_payloads_come_with_the_reply(helped: KernelDriver) -> None:
+    (page,) = helped.run("len?").reply["payload"]
     assert page["source"] == "page"
     assert "Return the number of items" in page["data"]["text/plain"]
-    (text,) = local_kernel.run("get_ipython().set_next_input('next')").reply["payload"]
+    (text,) = helped.run("get_ipython().set_next_input('next')").reply["payload"]
     assert (text["source"], text["text"]) == ("set_next_input", "next")
-    assert local_kernel.run("1").reply["payload"] == []
+    assert helped.run("1").reply["payload"] == []
 
 
-def test_an_error_that_ipython_prints_is_one_in_the_reply_alone(local_kernel: KernelDriver) -> None:
-    cell = local_kernel.run("%no_such_magic")
+def test_an_error_that_ipython_prints_is_one_in_the_reply_alone(helped: KernelDriver) -> None:
+    cell = helped.run("%no_such_magic")
     assert cell.reply["status"] == "error"
     assert cell.reply["ename"] == "UsageError"
     assert [kind for kind, _ in cell.outputs] == ["stream"]
 
 
-def test_input_fails_at_once_in_words_that_a_reader_understands(local_kernel: KernelDriver) -> None:
+def test_input_fails_at_once_in_words_that_a_reader_understands(helped: KernelDriver) -> None:
     for code in ("input('name? ')", "from getpass import getpass; getpass()"):
-        cell = local_kernel.run(code, allow_stdin=True)
+        cell = helped.run(code, allow_stdin=True)
         assert cell.reply["ename"] == "StdinNotImplementedError"
         assert "Put the value into the cell" in cell.reply["evalue"]
 
 
 def test_user_expressions_are_evaluated_after_a_cell_that_succeeds(
-    local_kernel: KernelDriver,
+    helped: KernelDriver,
 ) -> None:
     asked = {"sum": "1 + 1", "missing": "no_such_name"}
-    values = local_kernel.run("1", user_expressions=asked).reply["user_expressions"]
+    values = helped.run("1", user_expressions=asked).reply["user_expressions"]
     assert values["sum"] == {"status": "ok", "data": {"text/plain": "2"}, "metadata": {}}
     assert (values["missing"]["status"], values["missing"]["ename"]) == ("error", "NameError")
-    assert local_kernel.run("1/0", user_expressions=asked).reply["user_expressions"] == {}
+    assert helped.run("1/0", user_expressions=asked).reply["user_expressions"] == {}
 
 
-def test_the_session_looks_as_if_nobody_had_been_there() -> None:
+def test_the_session_looks_as_if_nobody_had_been_there(
+    interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     report = (
         "print([n for n in dir() if not n.startswith('__')])\n"
         "print(In, Out, repr(_), repr(_i), get_ipython().history_manager.input_hist_raw[:-1])\n"
         "print([row for row in get_ipython().history_manager.get_range()][:-1])"
     )
-    texts = []
-    for name in ("tci-local", "python3"):
-        with kernel(name) as driver:
-            driver.client.complete("pri")
-            texts.append(driver.run(report).text())
-    assert texts[0] == texts[1]
+    with interpreter.kernel() as driver:
+        driver.client.complete("pri")
+        seen = driver.run(report).text()
+    monkeypatch.setenv("JUPYTER_PATH", interpreter.jupyter_path)
+    with kernel(interpreter.name) as driver:
+        assert driver.run(report).text() == seen
 
 
-def test_it_survives_a_reset_of_the_namespace() -> None:
-    with kernel("tci-local") as driver:
+def test_it_survives_a_reset_of_the_namespace(interpreter: Interpreter) -> None:
+    with interpreter.kernel() as driver:
         driver.run("x = 1")
         driver.run("%reset -f")
         assert driver.run("x").reply["ename"] == "NameError"
@@ -113,19 +122,31 @@ def test_it_survives_a_reset_of_the_namespace() -> None:
         assert kinds == ["display_data", "update_display_data"]
 
 
-def test_a_session_costs_one_hidden_request_and_can_be_joined(server: ServerProcess) -> None:
-    where = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
-    with kernel("tci", **where) as first:
+def test_a_session_costs_one_hidden_request_and_can_be_joined(interpreter: Interpreter) -> None:
+    with interpreter.kernel() as first:
         assert first.run("x = 1; x").only("execute_result")["execution_count"] == 1
         assert first.run("x").count == 2
-        sessions = first.run("print(__import__('os').path.basename(__import__('os').getcwd()))")
-        session_id = sessions.text().strip()
-        with kernel("tci", f"--session={session_id}", **where) as second:
-            # The number is the second notebook's, in the traceback as well.
+        session_id = interpreter.session_id(first)
+        assert interpreter.requests(session_id) == 1 + 3
+        with interpreter.kernel(f"--session={session_id}") as second:
+            # The number is the second notebook's, in the traceback and in the history as well.
             failed = second.run("x / 0")
             assert failed.count == 1
-            text = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(failed.reply["traceback"]))
-            assert "In[1]" in text
+            assert numbers(interpreter, failed) == ["1"]
+            assert second.run("print(_i1, _i2)").text() == "x / 0 print(_i1, _i2)\n"
+
+
+def test_without_it_nothing_hidden_is_sent() -> None:
+    with (
+        faulty_server([answer(("stdout", "ran"))]) as service,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
+    ):
+        cells = ["first", "%magic", "!ls"]
+        for cell in cells:
+            driver.run(cell, user_expressions={"value": "1"})
+            driver.reply(driver.client.complete("pri"))
+            driver.reply(driver.client.inspect("print"))
+        assert [request.json()["code"] for request in service.executions] == cells
 
 
 ODD = {
@@ -157,7 +178,7 @@ def test_a_service_that_answers_it_strangely_costs_nothing(way: str) -> None:
             assert len(sent) == (3 if way in ("no greeting", "an error") else 4)
 
 
-def test_what_it_says_is_not_trusted(local_kernel: KernelDriver) -> None:
+def test_what_it_says_is_not_trusted(helped: KernelDriver) -> None:
     mime = "application/vnd.tci-kernel+json"
     for content in (
         {"kind": "end", "count": "x"},
@@ -168,6 +189,6 @@ def test_what_it_says_is_not_trusted(local_kernel: KernelDriver) -> None:
         None,
     ):
         bundle = {mime: content, "text/plain": "kept"}
-        cell = local_kernel.run(f"_ = display({bundle!r}, raw=True)")
+        cell = helped.run(f"_ = display({bundle!r}, raw=True)")
         assert "status" in cell.reply
-    assert local_kernel.run("1").reply["status"] == "ok"
+    assert helped.run("1").reply["status"] == "ok"

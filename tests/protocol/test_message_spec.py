@@ -25,11 +25,9 @@ EXCEPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def tests(pytestconfig: pytest.Config) -> Path:
+def tests(downloads: Path) -> Path:
     """The tests of the installed ipykernel."""
-    assert pytestconfig.cache is not None
-    cache = pytestconfig.cache.mkdir("upstream")
-    return kept(cache / f"ipykernel-{upstream.VERSION}", upstream.fetch)
+    return kept(downloads / f"ipykernel-{upstream.VERSION}", upstream.fetch)
 
 
 def test_ipykernels_own_tests_pass(tests: Path, subtests: pytest.Subtests) -> None:

@@ -1,0 +1,25 @@
+"""Kernels in front of each interpreter that a service may run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.interpreters import IPYTHONS, OWN, Interpreter
+from tests.support.kernels import KernelDriver
+
+
+@pytest.fixture(scope="module", params=[OWN, *IPYTHONS])
+def interpreter(
+    request: pytest.FixtureRequest, interpreters: Callable[[str], Interpreter]
+) -> Interpreter:
+    """A server on each IPython that the helper may meet."""
+    return interpreters(request.param)
+
+
+@pytest.fixture(scope="module")
+def helped(interpreter: Interpreter) -> Iterator[KernelDriver]:
+    """A kernel with the helper in such an IPython."""
+    with interpreter.kernel() as driver:
+        yield driver

@@ -1,0 +1,100 @@
+"""The interpreters that a service may run: local servers on other IPythons, and on none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.support import plain_kernel
+from tests.support.cache import kept
+from tests.support.kernels import KernelDriver, kernel
+from tests.support.servers import ServerProcess, serving
+
+# The interpreter of this environment, with its own IPython.
+OWN = "python3"
+
+PLAIN = "plain-python"
+
+# From the oldest IPython that the helper may meet; the middle one is what the service likely has.
+IPYTHONS = {
+    "ipython-7": ("ipython==7.34.0", "ipykernel==6.17.1"),
+    "ipython-8": ("ipython==8.22.2", "ipykernel==6.29.5"),
+    "ipython-9": ("ipython==9.0.0", "ipykernel==7.0.0"),
+}
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A local server whose sessions have a certain interpreter.
+
+    Attributes:
+        name: the interpreter's kernelspec.
+        jupyter_path: where that is found; a value of the variable JUPYTER_PATH.
+        server: the server.
+    """
+
+    name: str
+    jupyter_path: str
+    server: ServerProcess
+
+    def kernel(self, *arguments: str) -> AbstractContextManager[KernelDriver]:
+        """A `tci` kernel whose service is the server."""
+        where = {"TOGETHER_BASE_URL": self.server.base_url, "TOGETHER_API_KEY": self.server.token}
+        return kernel("tci", *arguments, **where)
+
+    def session_id(self, driver: KernelDriver) -> str:
+        """The session of a kernel: its working directory has its name. Runs a cell."""
+        return Path(driver.run("import os; print(os.getcwd())").text().strip()).name
+
+    def requests(self, session_id: str) -> int:
+        """How often code was run in a session, as the server lists it."""
+        listed = httpx.get(f"{self.server.base_url}/tci/sessions", headers=self.server.headers)
+        sessions = {session["id"]: session for session in listed.json()["data"]["sessions"]}
+        count: int = sessions[session_id]["execute_count"]
+        return count
+
+
+@contextmanager
+def interpreter(name: str, cache: Path, specs: Path) -> Iterator[Interpreter]:
+    """Start a server on an interpreter, which is made first if need be.
+
+    Args:
+        name: `OWN`, `PLAIN` or one of `IPYTHONS`.
+        cache: where environments are kept.
+        specs: a directory for a kernelspec.
+    """
+    if name == PLAIN:
+        # -P: its own directory is not a place to import from.
+        _write_kernelspec(specs, name, [sys.executable, "-P", plain_kernel.__file__])
+    elif name in IPYTHONS:
+        directory = kept(cache / "_".join(IPYTHONS[name]), _environment(*IPYTHONS[name]))
+        _write_kernelspec(specs, name, [f"{directory}/bin/python", "-m", "ipykernel_launcher"])
+    with serving("--kernel-name", name, JUPYTER_PATH=str(specs)) as server:
+        yield Interpreter(name, str(specs), server)
+
+
+def _write_kernelspec(specs: Path, name: str, command: list[str]) -> None:
+    argv = [*command, "-f", "{connection_file}"]
+    place = specs / "kernels" / name
+    place.mkdir(parents=True)
+    spec = {"argv": argv, "display_name": name, "language": "python"}
+    (place / "kernel.json").write_text(json.dumps(spec))
+
+
+def _environment(*requirements: str) -> Callable[[Path], None]:
+    """Makes an environment of this Python with some packages, by pip's settings."""
+
+    def make(directory: Path) -> None:
+        venv = (sys.executable, "-m", "venv", "--without-pip")
+        subprocess.run([*venv, str(directory)], check=True)
+        pip = (sys.executable, "-m", "pip", f"--python={directory}/bin/python", "install")
+        subprocess.run([*pip, "--quiet", *requirements], check=True)
+
+    return make
