@@ -110,11 +110,13 @@ class Ended:
         count: the number of the next cell.
         payload: the reply's payload, such as the text of a pager.
         failure: an error that the interpreter has shown as plain text.
+        success: whether the cell came to its end, whatever errors it has shown on the way.
     """
 
     count: int
     payload: Sequence[Mapping[str, Any]]
     failure: Failure | None = None
+    success: bool = False
 
     def messages(self, _count: int) -> Iterator[Message]:
         """None."""
@@ -123,17 +125,19 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error that ended the cell: in the user's code, or on the way there and back.
+    """An error: in the user's code, or on the way there and back.
 
     Attributes:
         ename: the exception's name.
         evalue: its message.
         traceback: texts that a frontend joins with line ends; may hold ANSI colours.
+        survived: whether the cell went on after it and did not fail.
     """
 
     ename: str
     evalue: str
     traceback: list[str]
+    survived: bool = False
 
     @classmethod
     def from_error(cls, error: BaseException) -> Failure:
@@ -171,7 +175,9 @@ def from_output(output: Output) -> Event:
 
 def is_failure(event: Event) -> bool:
     """Whether the cell that produced an event has failed."""
-    return isinstance(event, Failure) or (isinstance(event, Ended) and event.failure is not None)
+    if isinstance(event, Failure):
+        return not event.survived
+    return isinstance(event, Ended) and event.failure is not None
 
 
 def with_one_failure(*events: Event) -> list[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tci_kernel.events import (
@@ -46,12 +47,27 @@ def reply(outputs: Sequence[Output]) -> Any:
     return None
 
 
-def events(outputs: Sequence[Output]) -> Iterator[Event]:
+def events(outputs: Sequence[Output]) -> list[Event]:
     """The events of a cell's outputs, with what the helper put beside them.
 
     Without a helper these are the events of the outputs themselves. What the helper says is never
     trusted: code can say it as well.
     """
+    found = list(_events(outputs))
+    ends = [event for event in found if isinstance(event, Ended)]  # cells can run cells
+    if not ends or not ends[-1].success:
+        return found
+    return [_survived(event) for event in found]
+
+
+def _survived(event: Event) -> Event:
+    """An event of a cell that has succeeded: no error that it shows has ended it."""
+    if isinstance(event, Failure):
+        return replace(event, survived=True)
+    return replace(event, failure=None) if isinstance(event, Ended) else event
+
+
+def _events(outputs: Sequence[Output]) -> Iterator[Event]:
     is_known = False
     for output in outputs:
         if output.type == "error" and is_known:
@@ -111,6 +127,7 @@ def _ended(fields: Mapping[str, Any]) -> Ended | None:
         count,
         [item for item in payload if isinstance(item, dict)] if isinstance(payload, list) else [],
         _failure(failure) if isinstance(failure, dict) else None,
+        success=bool(fields.get("success")),
     )
 
 

@@ -290,7 +290,7 @@ class _Outcome:
     def note(self, event: Event) -> None:
         """Take from an event what the reply must hold."""
         if isinstance(event, Failure):
-            self.failure = event
+            self.failure = self.failure if event.survived else event
         elif isinstance(event, Result):
             self.result = str(event.data.get("text/plain", ""))
         elif isinstance(event, Ended):

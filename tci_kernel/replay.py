@@ -43,7 +43,7 @@ async def replay(
 async def _run_quietly(cell: Cell, run: Callable[[Cell], AsyncIterator[Event]], name: str) -> None:
     # A cell that shows nothing of its own can have no notice either.
     async for event in run(replace(cell, interactive=False)):
-        if isinstance(event, Failure):
+        if isinstance(event, Failure) and not event.survived:
             raise ReplayFailed(
                 f"{name} failed when it was run again, and none after it has run: "
                 f"{event.ename}: {event.evalue}\nThe cell was:\n{cell.code}"

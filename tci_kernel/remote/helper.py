@@ -148,11 +148,14 @@ class Helper:
         if error is not None and not self.shown_error:
             # IPython prints some errors, such as a misspelt magic's, as plain text.
             failure = {"ename": type(error).__name__, "evalue": str(error), "traceback": []}
+        # To ipykernel 7.4 a value that can't be shown is a failure; other versions don't say so.
+        unshown = getattr(self.shell, "_last_traceback_during_displayhook", False)
         self.emit(
             "end",
             count=self.shell.execution_count,
             payload=self.shell.payload_manager.read_payload(),
             failure=failure,
+            success=error is None and not unshown,
         )
 
     def await_threads(self):

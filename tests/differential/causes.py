@@ -93,10 +93,6 @@ class Cause(Enum):
         _without("stream", "display_data", "execute_result", "error", "execute_reply"),
     )
     MIME_TYPE = "one type of value for each MIME type", _without_data(_is_of_another_type)
-    SURVIVED = (
-        "no reply: a cell that shows an error counts as failed, even if it went on",
-        _without_fields({"status", "ename", "evalue", "traceback"}, "execute_reply"),
-    )
     ONLY_IN_REPLY = (
         "no reply: an error that IPython prints and names in the reply alone is an output as well",
         _without_error_messages,

@@ -34,14 +34,6 @@ EXPECTED: dict[Cause, dict[str, list[str]]] = {
             "text as a list of lines",
         ],
     },
-    Cause.SURVIVED: {
-        "errors": [
-            "an error shown and survived",
-        ],
-        "magics": [
-            "%%capture with an error",
-        ],
-    },
     Cause.ONLY_IN_REPLY: {
         "coroutines": [
             "a group of tasks that fails",
