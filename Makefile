@@ -52,7 +52,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate
 
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.*
+	rm -rf $(VENV) build dist .pytest_cache .coverage .coverage.*
 
 # The stamps are newer than what was installed, so that a second run starts from what is there.
 $(VENV)/.demo: pyproject.toml | $(BIN)/pip

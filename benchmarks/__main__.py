@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from benchmarks import requests
+
 KERNELS = ("tci-local", "python3")
 ROUNDS = 10
 
@@ -78,6 +80,7 @@ def main() -> None:
                 times[name].append(measure(name))
         ours, theirs = (statistics.median(times[name]) * 1000 for name in KERNELS)
         print(f"{title:42}{ours:12.1f}{theirs:12.1f}{ours / theirs:8.2f}")
+    requests.main()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.interpreters import IPYTHONS, OWN, Interpreter
+from tests.support.interpreters import IPYTHONS, OWN, PLAIN, Interpreter
 from tests.support.kernels import KernelDriver
 
 
@@ -23,3 +23,23 @@ def helped(interpreter: Interpreter) -> Iterator[KernelDriver]:
     """A kernel with the helper in such an IPython."""
     with interpreter.kernel() as driver:
         yield driver
+
+
+@pytest.fixture(scope="module")
+def plain(interpreters: Callable[[str], Interpreter]) -> Interpreter:
+    """A server whose sessions run plain Python."""
+    return interpreters(PLAIN)
+
+
+@pytest.fixture(scope="module")
+def plain_kernel(plain: Interpreter) -> Iterator[KernelDriver]:
+    """A kernel in front of plain Python."""
+    with plain.kernel() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module", params=["local_kernel", "plain_kernel"])
+def each_kernel(request: pytest.FixtureRequest) -> KernelDriver:
+    """A kernel in front of IPython, and one in front of plain Python."""
+    driver: KernelDriver = request.getfixturevalue(request.param)
+    return driver

@@ -1,14 +1,16 @@
-"""Jupyter's own test suite for kernels, on both kernels."""
+"""Jupyter's own test suite for kernels, on both kernels, and on plain Python."""
 
 from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import jupyter_kernel_test
 
-from tests.support.servers import serving
+from tests.support.interpreters import OWN, PLAIN, interpreter
 
 
 class Conformance(jupyter_kernel_test.KernelTests):  # type: ignore[misc]
@@ -60,11 +62,13 @@ class TestRemoteKernel(Conformance):
 
     __test__ = True
     kernel_name = "tci"
+    interpreter = OWN
 
     @classmethod
     def setUpClass(cls) -> None:
         with ExitStack() as stack:
-            server = stack.enter_context(serving())
+            place = Path(stack.enter_context(TemporaryDirectory()))
+            server = stack.enter_context(interpreter(cls.interpreter, place, place)).server
             # The suite starts its kernel with this process's environment.
             stack.enter_context(
                 patch.dict(
@@ -73,3 +77,16 @@ class TestRemoteKernel(Conformance):
             )
             super().setUpClass()
             cls.addClassCleanup(stack.pop_all().close)
+
+
+class TestPlainPython(TestRemoteKernel):
+    """On `tci`, with a service that runs plain Python: what that can give."""
+
+    interpreter = PLAIN
+    code_execute_result = [  # noqa: RUF012
+        {"code": "6 * 7", "result": "42"},
+        {"code": "'a' + 'b'", "result": "'ab'"},
+        {"code": "print", "result": "<built-in function print>"},
+    ]
+    # It has neither displays nor a pager.
+    test_display_data = test_clear_output = test_pager = None

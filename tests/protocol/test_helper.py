@@ -79,6 +79,17 @@ def test_an_error_that_ipython_prints_is_one_in_the_reply_alone(helped: KernelDr
     assert [kind for kind, _ in cell.outputs] == ["stream"]
 
 
+def test_errors_that_are_shown_and_survived_are_no_failure(helped: KernelDriver) -> None:
+    shown = "try: 1/0\nexcept ZeroDivisionError: get_ipython().showtraceback()\n"
+    cell = helped.run(f"{shown}{shown}print('on')", user_expressions={"one": "1"})
+    assert cell.reply["status"] == "ok"
+    assert cell.reply["user_expressions"]["one"]["data"] == {"text/plain": "1"}
+    assert [kind for kind, _ in cell.outputs] == ["error", "error", "stream"]
+    assert {content.get("ename") for _, content in cell.outputs[:2]} == {"ZeroDivisionError"}
+    assert helped.run("%%capture\n1/0").reply["status"] == "ok"
+    assert helped.run(f"{shown}no_such_name").reply["status"] == "error"
+
+
 def test_input_fails_at_once_in_words_that_a_reader_understands(helped: KernelDriver) -> None:
     for code in ("input('name? ')", "from getpass import getpass; getpass()"):
         cell = helped.run(code, allow_stdin=True)

@@ -98,18 +98,18 @@ def process_of(driver: KernelDriver) -> psutil.Process:
 
 @pytest.mark.parametrize("interrupt", [interrupt_by_message, interrupt_by_signal])
 def test_an_interrupt_stops_the_code_and_keeps_its_variables(
-    local_kernel: KernelDriver, interrupt: Any
+    each_kernel: KernelDriver, interrupt: Any
 ) -> None:
-    local_kernel.run("pass")  # the interpreter has started
-    running = local_kernel.client.execute("before = 'kept'\nimport time\ntime.sleep(60)")
-    wait_until_busy(local_kernel, running)
+    each_kernel.run("pass")  # the interpreter has started
+    running = each_kernel.client.execute("before = 'kept'\nimport time\ntime.sleep(60)")
+    wait_until_busy(each_kernel, running)
     time.sleep(0.3)  # the code has begun, so that there is a variable to keep
     start = time.monotonic()
-    interrupt(local_kernel)
-    cell = local_kernel.finish(running)
+    interrupt(each_kernel)
+    cell = each_kernel.finish(running)
     assert cell.reply["status"] == "error"
     assert cell.reply["ename"] == cell.only("error")["ename"] == "KeyboardInterrupt"
-    after = local_kernel.run("before")
+    after = each_kernel.run("before")
     assert after.only("execute_result")["data"]["text/plain"] == "'kept'"
     assert time.monotonic() - start < 30  # not the 60 s that the code asked for
 
@@ -124,11 +124,11 @@ def wait_until_busy(driver: KernelDriver, msg_id: str) -> None:
 
 @pytest.mark.parametrize("interrupt", [interrupt_by_message, interrupt_by_signal])
 def test_interrupts_of_an_idle_kernel_are_harmless(
-    local_kernel: KernelDriver, interrupt: Any
+    each_kernel: KernelDriver, interrupt: Any
 ) -> None:
     for _ in range(3):
-        interrupt(local_kernel)
-    assert local_kernel.run("print('alive')").text() == "alive\n"
+        interrupt(each_kernel)
+    assert each_kernel.run("print('alive')").text() == "alive\n"
 
 
 def test_the_first_cell_can_be_interrupted_and_keeps_its_session() -> None:

@@ -6,8 +6,10 @@ No magics, no `!`, no displays, no top-level `await`, and code finds no IPython 
 from __future__ import annotations
 
 import ast
+import io
 import sys
 import traceback
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
@@ -32,10 +34,11 @@ class PlainKernel(Kernel):
         *_options: object,
         **_more: object,
     ) -> dict[str, Any]:
-        """Run a cell. What it prints is published by the application's own streams."""
-        sys.modules["IPython"] = None  # type: ignore[assignment] # ipykernel needs it until here
+        """Run a cell, and publish what comes of it."""
+        _hide_ipython()
         try:
-            value = self._run(code)
+            with redirect_stdout(_Stream(self, "stdout")), redirect_stderr(_Stream(self, "stderr")):
+                value = self._run(code)
         except BaseException as error:  # noqa: BLE001 - an interrupt and an exit as well
             return {"status": "error", **self._show(error)}
         if value is not None:
@@ -60,6 +63,28 @@ class PlainKernel(Kernel):
         content = {"ename": type(error).__name__, "evalue": str(error), "traceback": [text]}
         self.send_response(self.iopub_socket, "error", content)
         return content
+
+
+class _Stream(io.TextIOBase):
+    """Publishes what is written to it."""
+
+    def __init__(self, kernel: Kernel, name: str) -> None:
+        super().__init__()
+        self._kernel = kernel
+        self._name = name
+
+    def write(self, text: str) -> int:
+        content = {"name": self._name, "text": text}
+        self._kernel.send_response(self._kernel.iopub_socket, "stream", content)
+        return len(text)
+
+
+def _hide_ipython() -> None:
+    """Make imports of IPython fail. ipykernel itself has made its own by now."""
+    modules: dict[str, Any] = sys.modules
+    for name in list(modules):
+        if name.split(".")[0] == "IPython":
+            modules[name] = None
 
 
 if __name__ == "__main__":
