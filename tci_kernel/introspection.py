@@ -207,6 +207,9 @@ def _jedi() -> ModuleType:
     import jedi  # type: ignore[import-untyped]  # noqa: PLC0415
 
     jedi.settings.case_insensitive_completion = False
+    # It is no faster with its cache, and a process that ends while it writes there leaves a file
+    # that breaks completion in every other one.
+    jedi.settings.use_filesystem_cache = False
     # Its parser logs what it parses.
     logging.getLogger("parso").setLevel(logging.WARNING)
     module: ModuleType = jedi

@@ -76,7 +76,9 @@ def interpreter(name: str, cache: Path, specs: Path) -> Iterator[Interpreter]:
     elif name in IPYTHONS:
         directory = kept(cache / "_".join(IPYTHONS[name]), _environment(*IPYTHONS[name]))
         _write_kernelspec(specs, name, [f"{directory}/bin/python", "-m", "ipykernel_launcher"])
-    with serving("--kernel-name", name, JUPYTER_PATH=str(specs)) as server:
+    # Servers kill their interpreters, which may leave jedi's cache broken for all others.
+    places = {"JUPYTER_PATH": str(specs), "XDG_CACHE_HOME": str(specs / "cache")}
+    with serving("--kernel-name", name, **places) as server:
         yield Interpreter(name, str(specs), server)
 
 
