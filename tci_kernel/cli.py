@@ -11,7 +11,6 @@ from contextlib import suppress
 
 from tci_kernel import __version__
 from tci_kernel.errors import ConfigurationError
-from tci_kernel.local import MAX_SESSIONS, SESSION_LIFETIME
 
 _OWN_OPTIONS = ("-h", "--help", "--version")
 
@@ -71,18 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--session-lifetime",
         type=_seconds,
-        default=SESSION_LIFETIME,
         metavar="S",
-        help="seconds; default: %(default)s",
+        help="seconds; default: an hour",
     )
     serve.add_argument(
         "--max-sessions",
         type=_count,
-        default=MAX_SESSIONS,
         metavar="N",
-        help="default: %(default)s",
+        help="default: 64",
     )
-    serve.add_argument("--kernel-name", default="python3", help="default: %(default)s")
+    serve.add_argument("--kernel-name", metavar="K", help="default: python3")
     serve.set_defaults(run=_serve)
     return parser
 
@@ -144,18 +141,13 @@ def _uninstall(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from tci_kernel.local.server import serve  # noqa: PLC0415
+    from tci_kernel import settings  # noqa: PLC0415
+    from tci_kernel.local.server import LocalServer, serve  # noqa: PLC0415
 
-    asyncio.run(
-        serve(
-            host=options.host,
-            port=options.port,
-            token=options.token,
-            session_lifetime=options.session_lifetime,
-            max_sessions=options.max_sessions,
-            kernel_name=options.kernel_name,
-        )
-    )
+    names = ("session_lifetime", "max_sessions", "kernel_name")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    server = LocalServer(config=settings.load(), **given)
+    asyncio.run(serve(server, host=options.host, port=options.port, token=options.token))
 
 
 def _run_kernel(arguments: list[str]) -> None:

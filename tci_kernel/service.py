@@ -56,7 +56,7 @@ class Service:
         if local:
             from tci_kernel.local.server import LocalServer  # noqa: PLC0415 - most never need it
 
-            self._server = LocalServer.embed()
+            self._server = LocalServer.embed(parent)
             self.client.base_url = self._server.base_url
             self.client.api_key = self._server.token
             opener = self._server.open_session

@@ -146,11 +146,11 @@ def test_programs_for_the_remote_interpreter_import_nothing_of_the_package() -> 
     assert not remote & _importers("tci_kernel")
 
 
-def test_local_server_shares_the_schema_the_errors_and_one_function() -> None:
+def test_local_server_shares_the_schema_the_errors_the_traits_and_one_function() -> None:
     local = {module for module in SOURCES if module.startswith("tci_kernel.local")}
     shared = {name for module in local for name in _imports(module) if name in SOURCES} - local
 
-    assert shared <= {"tci_kernel.schema", "tci_kernel.errors", "tci_kernel.client"}
+    assert shared <= {f"tci_kernel.{name}" for name in ("schema", "errors", "client", "traits")}
     for module in local:
         for node in ast.walk(ast.parse(SOURCES[module].read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == "tci_kernel.client":
