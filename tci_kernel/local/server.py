@@ -35,7 +35,9 @@ _NO_LIMIT = 2**62
 
 
 class LocalServer(Configurable):
-    """A local server: `start` or `embed` it, then it answers until `aclose`.
+    """A server on this computer that speaks the service's API.
+
+    It answers after `start` or `embed`, until `aclose`.
 
     Attributes:
         base_url: where it answers, with its version path.
