@@ -47,7 +47,7 @@ openapi: $(VENV)/.dev
 	print(json.dumps(yaml.safe_load(open('tci_kernel/local/openapi.yaml')), indent=1))" \
 		> tci_kernel/local/openapi.json
 
-# The table in docs/failures.md, from its source.
+# What the documents have from the code: failures, settings, differences.
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 import ssl
 import urllib.request
@@ -11,7 +10,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from traitlets import Float, Unicode, default
 from traitlets.config import Configurable
 
 from tci_kernel import __version__
@@ -25,6 +23,7 @@ from tci_kernel.schema import (
     SessionsResponse,
     error_message,
 )
+from tci_kernel.traits import EnvironmentText, Seconds
 
 # httpx takes a third of a kernel's start-up time, and the first cell needs it at the earliest:
 # it is imported where a request is made.
@@ -64,32 +63,26 @@ class TCIClient(Configurable):
     >>> client = TCIClient(base_url="http://127.0.0.1:8000/v1", api_key="token")
     """
 
-    base_url = Unicode(
-        help="Where the service is, with its version path. The default is the environment "
-        f"variable TOGETHER_BASE_URL, else {DEFAULT_BASE_URL}."
+    base_url = EnvironmentText(
+        "TOGETHER_BASE_URL",
+        DEFAULT_BASE_URL,
+        help="Where the service is, with its version path.",
     ).tag(config=True)
 
-    api_key = Unicode(
-        help="The key sent as a bearer token. The default is the environment variable "
-        "TOGETHER_API_KEY, which is the better place: a configuration file is clear text."
-    ).tag(config=True)
+    api_key = EnvironmentText(
+        "TOGETHER_API_KEY",
+        help="The key, sent as a bearer token. A configuration file is clear text: the "
+        "environment, or the operating system's keyring (`tci-kernel login`), is the better place.",
+    ).tag(config=True, secret=True)
 
-    connect_timeout = Float(10.0, help="Seconds to wait for a connection.").tag(config=True)
+    connect_timeout = Seconds(10.0, help="Seconds to wait for a connection.").tag(config=True)
 
-    read_timeout = Float(
+    read_timeout = Seconds(
         None,
         allow_none=True,
         help="Seconds of silence after which a request is given up; none by default, since the "
         "service is silent while a cell runs.",
     ).tag(config=True)
-
-    @default("base_url")
-    def _base_url_default(self) -> str:
-        return os.environ.get("TOGETHER_BASE_URL") or DEFAULT_BASE_URL
-
-    @default("api_key")
-    def _api_key_default(self) -> str:
-        return os.environ.get("TOGETHER_API_KEY", "")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -172,7 +165,7 @@ class TCIClient(Configurable):
         if not (key.isascii() and key.isprintable() and " " not in key):
             raise ConfigurationError(
                 "The API key has characters that no key has (a space, a line end or a letter "
-                "outside ASCII), so nothing was sent.\nCheck TOGETHER_API_KEY."
+                "outside ASCII), so nothing was sent."
             )
         return key
 
@@ -201,7 +194,7 @@ def _transport(url: str) -> httpx.AsyncHTTPTransport:
 
     try:
         return httpx.AsyncHTTPTransport(
-            proxy=_proxy(url),
+            proxy=proxy_for(url),
             limits=httpx.Limits(keepalive_expiry=KEEPALIVE_EXPIRY),
             socket_options=KEEPALIVE_OPTIONS,
         )
@@ -212,7 +205,14 @@ def _transport(url: str) -> httpx.AsyncHTTPTransport:
         ) from error
 
 
-def _proxy(url: str) -> str | None:
+def tls_context() -> ssl.SSLContext:
+    """How the other side has to prove who it is, for connections made without httpx."""
+    import httpx  # noqa: PLC0415
+
+    return httpx.create_ssl_context()
+
+
+def proxy_for(url: str) -> str | None:
     """The proxy that the environment names for a service; never one for this machine itself."""
     parts = urlsplit(url)
     host = parts.hostname or ""

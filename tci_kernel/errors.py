@@ -81,8 +81,8 @@ class MissingKey(ConfigurationError):
     def __init__(self) -> None:
         super().__init__(
             "There is no API key for the code interpreter, so nothing was sent.\n"
-            "Set the environment variable TOGETHER_API_KEY (or TCIClient.api_key in the "
-            "configuration) and restart the kernel,\n"
+            "Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY and restart "
+            "the kernel,\n"
             "or pick the kernel 'tci-local' (Python (TCI, local)), which needs no key."
         )
 

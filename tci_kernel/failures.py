@@ -61,7 +61,7 @@ _NEVER, _ALWAYS, _IF_TOLD = Again.NEVER, Again.ALWAYS, Again.IF_TOLD
 _CHECK = "Look at what it did before you run it again."
 _RETRY = "Run the cell again."
 _LATER = "Wait a little, then run the cell again."
-_KEY = "Check TOGETHER_API_KEY."
+_KEY = "Check the key: `TOGETHER_API_KEY`, or what `tci-kernel login` stored."
 _NETWORK = "Check the network and the service's address, then run the cell again."
 _OURS = "This is likely a defect of tci-kernel: please report it."
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Unicode, default
+from traitlets import Bool
 
 from tci_kernel.assistance import Assistance
 from tci_kernel.errors import TCIError
-from tci_kernel.events import Ended, Event, Failure, Result, failure_after
+from tci_kernel.events import Ended, Event, Failure, Result, Stream, failure_after
 from tci_kernel.pacing import IOPubPacer, stream_bytes
 from tci_kernel.prompts import ask
+from tci_kernel.traits import EnvironmentText
 from tci_kernel.vscode import BackgroundCall, answered, background_call, without_session
 
 if TYPE_CHECKING:
@@ -35,19 +36,16 @@ class TCIKernel(Assistance):
         help="Run the cells in a local server embedded in the kernel: no key, no network.",
     ).tag(config=True)
 
-    session_id = Unicode(
-        help="An existing session to run the cells in, instead of a new one. The default is the "
-        "environment variable TCI_SESSION_ID."
+    session_id = EnvironmentText(
+        "TCI_SESSION_ID",
+        help="An existing session to run the cells in, instead of a new one.",
     ).tag(config=True)
-
-    @default("session_id")
-    def _session_id_default(self) -> str:
-        return os.environ.get("TCI_SESSION_ID", "")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._count = 1
         self._running: asyncio.Task[Failure | None] | None = None
+        self._untold: Sequence[str] = ()
         self._service: Service | None = None
         self._warming: asyncio.Task[None] | None = None
         # Jupyter Server names the notebook in this variable; other hosts have no rate limits.
@@ -156,6 +154,10 @@ class TCIKernel(Assistance):
         if self.session:
             self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
+    def tell(self, lines: Sequence[str]) -> None:
+        """Have the user read something with the first cell that is run."""
+        self._untold = lines
+
     # -- running a cell ----------------------------------------------------------------------
 
     def _takes_hidden_cells(self) -> bool:
@@ -198,6 +200,9 @@ class TCIKernel(Assistance):
             number=None if request.hidden else self._count,
             ask=self._ask_secret if request.allow_stdin else None,
         )
+        if not request.hidden and self._untold:
+            untold, self._untold = self._untold, ()
+            await self.emit(Stream("stderr", "".join(f"{line}\n" for line in untold)))
         async for event in self._open_service().run(cell):
             outcome.note(event)
             if not request.silent:

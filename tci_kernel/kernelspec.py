@@ -47,7 +47,7 @@ def install(
     """
     prefix = _prefix(user=user, prefix=prefix)
     for directory in _directories(_place(prefix), name):
-        if directory.exists() and not _is_ours(directory):
+        if directory.exists() and not is_ours(directory):
             raise ConfigurationError(
                 f"{directory} is there already and is not of tci-kernel: give another --name."
             )
@@ -77,10 +77,10 @@ def uninstall(*, user: bool = False, prefix: str | None = None, name: str = NAME
         ConfigurationError: there is nothing of ours by that name, or it can't be removed.
     """
     place = _place(_prefix(user=user, prefix=prefix))
-    found = [directory for directory in _directories(place, name) if _is_ours(directory)]
+    found = [directory for directory in _directories(place, name) if is_ours(directory)]
     if not found:
         other = KernelSpecManager().find_kernel_specs().get(name.lower())
-        hint = f" There is one in {other}." if other and _is_ours(Path(other)) else ""
+        hint = f" There is one in {other}." if other and is_ours(Path(other)) else ""
         raise ConfigurationError(f"There is no kernel {name!r} of tci-kernel in {place}.{hint}")
     for directory in found:
         try:
@@ -136,7 +136,7 @@ def _personalize(kernel_json: Path, display_name: str | None) -> None:
     kernel_json.write_text(json.dumps(spec, indent=1) + "\n")
 
 
-def _is_ours(directory: Path) -> bool:
+def is_ours(directory: Path) -> bool:
     """Whether a directory holds a spec that starts this package."""
     try:
         argv = json.loads((directory / "kernel.json").read_bytes())["argv"]

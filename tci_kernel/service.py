@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from traitlets.config import Configurable
 
+from tci_kernel import keys
 from tci_kernel.client import TCIClient
 from tci_kernel.delivery import Cell
 from tci_kernel.errors import AuthenticationFailed
@@ -56,7 +57,7 @@ class Service:
         if local:
             from tci_kernel.local.server import LocalServer  # noqa: PLC0415 - most never need it
 
-            self._server = LocalServer.embed()
+            self._server = LocalServer.embed(parent)
             self.client.base_url = self._server.base_url
             self.client.api_key = self._server.token
             opener = self._server.open_session
@@ -94,8 +95,13 @@ class Service:
                 yield event
 
     async def ensure_key(self, request: Request) -> None:
-        """Ask for an API key where there is none, and somebody to ask. It is kept in memory."""
-        if self.client.api_key.strip() or request.ask is None or request.hidden:
+        """Look for an API key in the keyring where none is set, and then ask for one.
+
+        It is asked for only where there is somebody to ask, and kept in memory.
+        """
+        if not self.client.api_key.strip():
+            self.client.api_key = await keys.find(self.client.base_url)
+        if self.client.api_key or request.ask is None or request.hidden:
             return
         self.client.api_key = await request.ask("Together API key: ")
         self._is_key_given = True

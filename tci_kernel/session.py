@@ -22,8 +22,7 @@ from tci_kernel.life import SessionLife
 from tci_kernel.notices import Notice
 from tci_kernel.replay import replay
 from tci_kernel.schema import ExecuteResponse, File
-
-_UNAUTHORIZED = 401
+from tci_kernel.traits import Seconds
 
 
 class RemoteSession(Configurable):
@@ -49,7 +48,7 @@ class RemoteSession(Configurable):
         "surely did not run (no connection; the service is rate limited). 0: never.",
     ).tag(config=True)
 
-    cell_timeout = Float(
+    cell_timeout = Seconds(
         None,
         allow_none=True,
         help="Seconds after which a cell fails; none by default. The service documents no way to "

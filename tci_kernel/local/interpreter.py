@@ -105,6 +105,8 @@ class Interpreter:
             RequestRejected: it did not start; the text says what the kernel printed.
         """
         environment = {name: text for name, text in os.environ.items() if name not in _PRIVATE}
+        # The profile of the host's user, with its start-up files and history, is not the code's.
+        environment["IPYTHONDIR"] = str(self._log.with_suffix(".ipython"))
         try:
             with self._log.open("wb") as log:
                 await self._manager.start_kernel(

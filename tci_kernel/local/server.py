@@ -14,13 +14,18 @@ from pathlib import Path
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
+from traitlets import Int, Unicode
+from traitlets.config import Configurable
 
 from tci_kernel.client import is_loopback
 from tci_kernel.errors import ConfigurationError
-from tci_kernel.local import MAX_SESSIONS, SESSION_LIFETIME
 from tci_kernel.local.app import make_app
 from tci_kernel.local.cleanup import Janitor
 from tci_kernel.local.pool import SessionPool
+from tci_kernel.traits import Seconds
+
+# Seconds that a session lives where nothing else is said: the service's documented 60 minutes.
+SESSION_LIFETIME = 3600.0
 
 # Seconds for an embedded server's sessions, which end with their kernel and cost nothing.
 EMBEDDED_LIFETIME = 30 * 24 * 3600.0
@@ -29,43 +34,45 @@ EMBEDDED_LIFETIME = 30 * 24 * 3600.0
 _NO_LIMIT = 2**62
 
 
-class LocalServer:
-    """A running local server. Made by `start` or `embed`.
+class LocalServer(Configurable):
+    """A server on this computer that speaks the service's API.
+
+    It answers after `start` or `embed`, until `aclose`.
 
     Attributes:
         base_url: where it answers, with its version path.
         token: what callers must send as a bearer token; empty if anything will do.
     """
 
-    def __init__(
-        self, http: HTTPServer, pool: SessionPool, janitor: Janitor, base_url: str, token: str
-    ) -> None:
-        self._http = http
-        self._pool = pool
-        self._janitor = janitor
-        self.base_url = base_url
-        self.token = token
+    session_lifetime = Seconds(
+        None,
+        allow_none=True,
+        help="Seconds that a session lives. By default an hour in a server that runs alone, which "
+        "is the service's documented lifetime, and 30 days in one that is embedded in a kernel: "
+        "its sessions end with the kernel and cost nothing.",
+    ).tag(config=True)
 
-    @classmethod
-    def start(
-        cls,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        token: str = "",
-        session_lifetime: float = SESSION_LIFETIME,
-        max_sessions: int = MAX_SESSIONS,
-        kernel_name: str = "python3",
-    ) -> LocalServer:
-        """Start a server on the running event loop.
+    max_sessions = Int(
+        64, min=1, help="How many sessions may live at once; each is a process of some 60 MB."
+    ).tag(config=True)
+
+    kernel_name = Unicode("python3", help="The kernelspec that runs the code of each session.").tag(
+        config=True
+    )
+
+    _http: HTTPServer
+    _pool: SessionPool
+    _janitor: Janitor
+    base_url: str
+    token: str
+
+    def start(self, *, host: str = "127.0.0.1", port: int = 0, token: str = "") -> None:
+        """Begin to answer, on the running event loop.
 
         Args:
             host: a name or address to bind to.
             port: a TCP port; 0 takes a free one.
             token: what callers must send; needed off loopback.
-            session_lifetime: seconds that a session lives.
-            max_sessions: how many may live at once.
-            kernel_name: the kernelspec of each session's interpreter.
 
         Raises:
             ConfigurationError: it would be open to the network, or can't start; says why.
@@ -75,29 +82,42 @@ class LocalServer:
                 f"{host} can be reached from other machines: give a token (--token T, or the "
                 "environment variable TCI_SERVER_TOKEN), or bind to 127.0.0.1."
             )
-        _check_lifetime(session_lifetime)
-        _check_kernelspec(kernel_name)
+        lifetime = self.session_lifetime or SESSION_LIFETIME
+        _check_lifetime(lifetime)
+        _check_kernelspec(self.kernel_name)
         try:
             sockets = bind_sockets(port, host)
         except OSError as error:
             raise ConfigurationError(f"Can't listen on {host}:{port}: {error.strerror}.") from error
         root = Path(tempfile.mkdtemp(prefix="tci-"))
-        janitor = Janitor(root)
-        pool = SessionPool(
+        self._janitor = Janitor(root)
+        self._pool = SessionPool(
             root,
-            janitor,
-            kernel_name=kernel_name,
-            lifetime=session_lifetime,
-            max_sessions=max_sessions,
+            self._janitor,
+            kernel_name=self.kernel_name,
+            lifetime=lifetime,
+            max_sessions=self.max_sessions,
         )
-        http = HTTPServer(make_app(pool, host=host, token=token or None), max_body_size=_NO_LIMIT)
-        http.add_sockets(sockets)
-        return cls(http, pool, janitor, _url(host, sockets[0].getsockname()[1]), token)
+        app = make_app(self._pool, host=host, token=token or None)
+        self._http = HTTPServer(app, max_body_size=_NO_LIMIT)
+        self._http.add_sockets(sockets)
+        self.base_url = _url(host, sockets[0].getsockname()[1])
+        self.token = token
 
     @classmethod
-    def embed(cls) -> LocalServer:
-        """Start a server for this process alone: on loopback, with a random token."""
-        return cls.start(token=secrets.token_urlsafe(32), session_lifetime=EMBEDDED_LIFETIME)
+    def embed(cls, parent: Configurable | None = None) -> LocalServer:
+        """Start a server for this process alone: on loopback, with a random token.
+
+        Args:
+            parent: whose configuration it takes.
+
+        Raises:
+            ConfigurationError: as `start`.
+        """
+        server = cls(parent=parent)
+        server.session_lifetime = server.session_lifetime or EMBEDDED_LIFETIME
+        server.start(token=secrets.token_urlsafe(32))
+        return server
 
     async def open_session(self) -> str:
         """Start a session without running code in it, and give its id."""
@@ -111,28 +131,13 @@ class LocalServer:
         await asyncio.to_thread(self._janitor.close)
 
 
-async def serve(
-    *,
-    host: str,
-    port: int,
-    token: str,
-    session_lifetime: float,
-    max_sessions: int,
-    kernel_name: str,
-) -> None:
+async def serve(server: LocalServer, *, host: str, port: int, token: str) -> None:
     """Run a server until SIGTERM, SIGINT or SIGHUP. Prints its base URL first.
 
     Raises:
         ConfigurationError: as `LocalServer.start`.
     """
-    server = LocalServer.start(
-        host=host,
-        port=port,
-        token=token,
-        session_lifetime=session_lifetime,
-        max_sessions=max_sessions,
-        kernel_name=kernel_name,
-    )
+    server.start(host=host, port=port, token=token)
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)

@@ -13,10 +13,13 @@ import pytest
 
 import tci_kernel
 from tci_kernel.cli import main
+from tci_kernel.cli.common import FAILED, INTERRUPTED, OK, SERVICE, USAGE
 from tests.support.kernels import kernel
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 ENVIRONMENT_KERNELS = Path(sys.prefix, "share", "jupyter", "kernels")
+
+COMMANDS = ["install", "uninstall", "run", "sessions", "doctor", "login", "logout", "serve"]
 
 Captured = pytest.CaptureFixture[str]
 
@@ -42,11 +45,16 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def failing(capsys: Captured, *arguments: str) -> str:
-    """Run the command in this process, expect it to end with 2, and give what it said."""
+def ending(*arguments: str) -> object:
+    """Run the command in this process, and give the status with which it would end."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
-    assert caught.value.code == 2
+    return caught.value.code
+
+
+def failing(capsys: Captured, *arguments: str) -> str:
+    """Run the command in this process, expect it to end with 2, and give what it said."""
+    assert ending(*arguments) == USAGE
     said = capsys.readouterr()
     assert said.out == ""
     assert "Traceback" not in said.err
@@ -64,18 +72,20 @@ def test_help_lists_the_commands(arguments: list[str], capsys: Captured) -> None
 
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    assert text.startswith("usage: tci-kernel ")
-    for command in ("kernel", "install", "uninstall", "serve"):
-        assert f"\n    {command} " in text
+    assert text.startswith("Usage: tci-kernel ")
+    for command in ("kernel", *COMMANDS):
+        assert f"\n  {command} " in text
+    for status in (OK, FAILED, USAGE, SERVICE, INTERRUPTED):
+        assert f"\n    {status} " in text
 
 
-@pytest.mark.parametrize("command", ["install", "uninstall", "serve"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_its_help(command: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
 
     assert caught.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: tci-kernel {command} ")
+    assert capsys.readouterr().out.startswith(f"Usage: tci-kernel {command} ")
 
 
 def test_version_is_that_of_the_package() -> None:
@@ -100,8 +110,26 @@ def test_token_in_the_environment_is_not_shown_in_the_help() -> None:
 def test_unknown_command_starts_no_kernel(typo: str, capsys: Captured) -> None:
     said = failing(capsys, typo)
 
-    assert repr(typo) in said
-    assert "install" in said
+    assert f"No such command {typo!r}." in said
+    assert "'tci-kernel --help'" in said
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(shell: str) -> None:
+    script = run(_TCI_KERNEL_COMPLETE=f"{shell}_source")
+    assert script.returncode == 0
+    assert "_TCI_KERNEL_COMPLETE" in script.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("tci-kernel un", "uninstall"), ("tci-kernel doctor --ex", "--execute")],
+)
+def test_commands_and_options_are_completed(words: str, expected: str) -> None:
+    place = str(len(words.split()) - 1)
+    done = run(_TCI_KERNEL_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=place)
+
+    assert [line.partition(",")[2] for line in done.stdout.splitlines()] == [expected]
 
 
 # --------------------------------------------------------------------------------------------
@@ -111,12 +139,12 @@ def test_unknown_command_starts_no_kernel(typo: str, capsys: Captured) -> None:
 def test_install_and_uninstall_name_what_they_did(tmp_path: Path, capsys: Captured) -> None:
     directories = [tmp_path / "share/jupyter/kernels" / name for name in ("work", "work-local")]
 
-    main(["install", "--prefix", str(tmp_path), "--name", "work", "--display-name", "At work"])
+    ending("install", "--prefix", str(tmp_path), "--name", "work", "--display-name", "At work")
     assert capsys.readouterr().out.splitlines() == [f"Installed {path}" for path in directories]
     names = [json.loads((path / "kernel.json").read_text())["display_name"] for path in directories]
     assert names == ["At work", "At work (local)"]
 
-    main(["uninstall", "--prefix", str(tmp_path), "--name", "work"])
+    ending("uninstall", "--prefix", str(tmp_path), "--name", "work")
     assert capsys.readouterr().out.splitlines() == [f"Removed {path}" for path in directories]
     assert not any(path.exists() for path in directories)
 
@@ -149,6 +177,14 @@ def test_jupyter_lists_and_starts_what_was_installed(
     # A PATH without any Python: the command in the kernelspec has to be enough.
     with kernel("work-local", PATH="/nowhere") as driver:
         assert driver.run("print(6 * 7)").text() == "42\n"
+
+
+def test_programs_read_where_the_kernelspecs_are(tmp_path: Path, capsys: Captured) -> None:
+    paths = [str(tmp_path / "share/jupyter/kernels" / name) for name in ("tci", "tci-local")]
+
+    for command in ("install", "uninstall"):
+        ending(command, "--prefix", str(tmp_path), "--json")
+        assert json.loads(capsys.readouterr().out) == paths
 
 
 def test_uninstall_of_nothing_says_so(tmp_path: Path, capsys: Captured) -> None:
@@ -200,7 +236,7 @@ def test_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_there_is_one_place(command: str, places: list[str], capsys: Captured) -> None:
     before = [path.stat().st_mtime_ns for path in ENVIRONMENT_KERNELS.glob("*")]
 
-    assert "not allowed with argument" in failing(capsys, command, *places)
+    assert "Give one of --user, --sys-prefix and --prefix." in failing(capsys, command, *places)
 
     assert [path.stat().st_mtime_ns for path in ENVIRONMENT_KERNELS.glob("*")] == before
 
@@ -212,26 +248,26 @@ def test_there_is_one_place(command: str, places: list[str], capsys: Captured) -
 @pytest.mark.parametrize(
     ("option", "value", "advice"),
     [
-        ("--port", "abc", "a number from 0 to 65535"),
-        ("--port", "-1", "a number from 0 to 65535"),
-        ("--port", "65536", "a number from 0 to 65535"),
-        ("--port", "80.5", "a number from 0 to 65535"),
-        ("--port", "", "a number from 0 to 65535"),
-        ("--session-lifetime", "0", "a number of seconds above 0"),
-        ("--session-lifetime", "-5", "a number of seconds above 0"),
-        ("--session-lifetime", "nan", "a number of seconds above 0"),
-        ("--session-lifetime", "inf", "a number of seconds above 0"),
-        ("--session-lifetime", "1h", "a number of seconds above 0"),
-        ("--max-sessions", "0", "a whole number above 0"),
-        ("--max-sessions", "-1", "a whole number above 0"),
-        ("--max-sessions", "1.5", "a whole number above 0"),
-        ("--max-sessions", "many", "a whole number above 0"),
+        ("--port", "abc", "is not a valid integer range."),
+        ("--port", "-1", "is not in the range 0<=x<=65535."),
+        ("--port", "65536", "is not in the range 0<=x<=65535."),
+        ("--port", "80.5", "is not a valid integer range."),
+        ("--port", "", "is not a valid integer range."),
+        ("--session-lifetime", "0", "is not in the range x>0."),
+        ("--session-lifetime", "-5", "is not in the range x>0."),
+        ("--session-lifetime", "nan", "is not a finite number."),
+        ("--session-lifetime", "inf", "is not a finite number."),
+        ("--session-lifetime", "1h", "is not a valid number of seconds."),
+        ("--max-sessions", "0", "is not in the range x>=1."),
+        ("--max-sessions", "-1", "is not in the range x>=1."),
+        ("--max-sessions", "1.5", "is not a valid integer range."),
+        ("--max-sessions", "many", "is not a valid integer range."),
     ],
 )
 def test_wrong_number_is_explained(option: str, value: str, advice: str, capsys: Captured) -> None:
     said = failing(capsys, "serve", f"{option}={value}")
 
-    assert said.splitlines()[-1].startswith(f"tci-kernel serve: error: argument {option}: ")
+    assert said.splitlines()[-1].startswith(f"Error: Invalid value for '{option}': ")
     assert said.splitlines()[-1].endswith(advice)
 
 

@@ -46,8 +46,12 @@ def test_name_that_is_not_public_is_an_attribute_error() -> None:
         ("import tci_kernel", ["ipykernel", "httpx", "tornado", "traitlets", "tci_kernel.client"]),
         ("from tci_kernel import TCIError", ["ipykernel", "httpx", "tornado", "traitlets"]),
         ("from tci_kernel import TCIClient", ["ipykernel", "httpx", "zmq"]),
-        ("import tci_kernel.app", ["httpx", "tci_kernel.session", "tci_kernel.local.server"]),
-        ("import tci_kernel.cli", ["ipykernel", "httpx", "jupyter_client", "zmq"]),
+        (
+            "import tci_kernel.app",
+            ["click", "httpx", "keyring", "tci_kernel.session", "tci_kernel.local.server"],
+        ),
+        ("import tci_kernel.cli", ["click", "traitlets", "ipykernel", "httpx", "jupyter_client"]),
+        ("import tci_kernel.cli.root", ["ipykernel", "jupyter_client", "zmq", "keyring"]),
         ("import tci_kernel.session", ["ipykernel", "httpx"]),
         ("import tci_kernel.local.server", ["ipykernel", "httpx"]),
     ],
@@ -146,11 +150,11 @@ def test_programs_for_the_remote_interpreter_import_nothing_of_the_package() -> 
     assert not remote & _importers("tci_kernel")
 
 
-def test_local_server_shares_the_schema_the_errors_and_one_function() -> None:
+def test_local_server_shares_the_schema_the_errors_the_traits_and_one_function() -> None:
     local = {module for module in SOURCES if module.startswith("tci_kernel.local")}
     shared = {name for module in local for name in _imports(module) if name in SOURCES} - local
 
-    assert shared <= {"tci_kernel.schema", "tci_kernel.errors", "tci_kernel.client"}
+    assert shared <= {f"tci_kernel.{name}" for name in ("schema", "errors", "client", "traits")}
     for module in local:
         for node in ast.walk(ast.parse(SOURCES[module].read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == "tci_kernel.client":

@@ -1,0 +1,258 @@
+"""What `tci-kernel doctor` looks at, in the order in which one thing needs the other."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from shutil import which
+from urllib.parse import urlsplit
+
+from jupyter_client.kernelspec import KernelSpecManager
+from packaging.requirements import Requirement
+from traitlets.config import Config, Configurable
+
+from tci_kernel import __version__, kernelspec, keys, settings
+from tci_kernel.client import TCIClient, proxy_for, tls_context
+from tci_kernel.delivery import Cell
+from tci_kernel.errors import ConfigurationError, TCIError
+from tci_kernel.events import Failure, Stream
+from tci_kernel.failures import failure
+from tci_kernel.service import Request, Service
+
+LOGOS = ("logo-32x32.png", "logo-64x64.png", "logo-svg.svg")
+
+_NO_KEY = "there is no key"
+
+# Nothing of it is left in the session, and it takes an interpreter to get it right.
+_CODE, _EXPECTED = "print(6 * 7)", "42\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What came of looking at one thing.
+
+    Attributes:
+        name: what was looked at.
+        status: `ok`, `failed` or `skipped`.
+        detail: what was found.
+        advice: what to do about it; may be empty.
+    """
+
+    name: str
+    status: str
+    detail: str
+    advice: str = ""
+
+
+class _Skipped(Exception):
+    """There was nothing to look at. The second argument is advice."""
+
+
+class Examination:
+    """Looks at one thing after another.
+
+    Args:
+        execute: whether to run code at the service, which bills the session.
+    """
+
+    def __init__(self, *, execute: bool) -> None:
+        self._execute = execute
+        self._layers: list[settings.Layer] = []
+        self._config = Config()
+        self._client = TCIClient()
+        self._is_cut_off = False
+
+    async def checks(self) -> AsyncIterator[Check]:
+        """Look, and say what was found, one by one."""
+        yield await self._check("Python", self._python)
+        yield await self._check("packages", self._packages)
+        yield await self._check("configuration", self._configuration)
+        yield await self._check("kernelspecs", self._kernelspecs)
+        yield await self._check("key", self._key)
+        for name, look in (
+            ("name resolution", self._name),
+            ("TLS", self._tls),
+            ("service", self._service),
+            ("session", self._session),
+        ):
+            found = await self._check(name, self._reachable(look))
+            self._is_cut_off = self._is_cut_off or found.status == "failed"
+            yield found
+        yield await self._check("tci-local", self._local)
+        await self._client.aclose()
+
+    async def _check(self, name: str, look: Callable[[], Awaitable[str]]) -> Check:
+        try:
+            return Check(name, "ok", await look())
+        except _Skipped as skipped:
+            return Check(name, "skipped", *skipped.args)
+        except TCIError as error:
+            detail, _, advice = str(error).partition("\n")
+            return Check(name, "failed", detail, advice)
+
+    def _reachable(self, look: Callable[[], Awaitable[str]]) -> Callable[[], Awaitable[str]]:
+        """A look at the service, which takes a key and the way there."""
+
+        async def guarded() -> str:
+            if not self._client.api_key:
+                raise _Skipped(_NO_KEY)
+            if self._is_cut_off:
+                raise _Skipped("it needs what failed above")
+            return await look()
+
+        return guarded
+
+    # -- this computer -----------------------------------------------------------------------
+
+    async def _python(self) -> str:
+        return f"{sys.version.split()[0]}, {sys.executable}"
+
+    async def _packages(self) -> str:
+        found, wrong = [f"tci-kernel {__version__}"], []
+        for text in metadata.requires("tci-kernel") or ():
+            needed = Requirement(text)
+            if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
+                continue
+            try:
+                version = metadata.version(needed.name)
+            except metadata.PackageNotFoundError:
+                wrong.append(f"{needed.name} is missing")
+                continue
+            found.append(f"{needed.name} {version}")
+            if not needed.specifier.contains(version, prereleases=True):
+                wrong.append(f"{needed.name} {version} is not {needed.specifier}")
+        if wrong:
+            raise ConfigurationError(
+                f"{'; '.join(wrong)}\nRun 'pip install --upgrade tci-kernel' in this environment."
+            )
+        return ", ".join(found)
+
+    async def _configuration(self) -> str:
+        self._layers, problems = settings.read_files()
+        self._config = settings.merged(self._layers)
+        self._client = TCIClient(config=self._config)
+        if problems:
+            raise ConfigurationError("\n".join(problems))
+        return ", ".join(layer.source for layer in self._layers) or "no configuration file"
+
+    async def _kernelspecs(self) -> str:
+        specs = KernelSpecManager().find_kernel_specs()
+        ours = {name: Path(place) for name, place in sorted(specs.items())}
+        ours = {name: place for name, place in ours.items() if kernelspec.is_ours(place)}
+        if not ours:
+            raise ConfigurationError("Jupyter finds none here.\nRun 'tci-kernel install --user'.")
+        wrong = [f"{name}: {what}" for name, place in ours.items() for what in _faults(place)]
+        if wrong:
+            raise ConfigurationError(
+                f"{'; '.join(wrong)}\nRun 'tci-kernel install' again, where it was installed."
+            )
+        return ", ".join(f"{name} ({place})" for name, place in ours.items())
+
+    # -- the service -------------------------------------------------------------------------
+
+    async def _key(self) -> str:
+        if self._client.api_key:
+            (key,) = (
+                one for one in settings.in_force(self._layers) if one.name.endswith(".api_key")
+            )
+            return f"from: {key.source}"
+        try:
+            self._client.api_key = await keys.in_time(self._client.base_url)
+            why = "neither set nor in the keyring"
+        except ConfigurationError as error:
+            why = f"not set. {str(error).splitlines()[0]}"
+        except TimeoutError:
+            why = "not set. The keyring does not answer"
+        if not self._client.api_key:
+            raise _Skipped(
+                why,
+                "Run 'tci-kernel login' or set TOGETHER_API_KEY to use the kernel tci. "
+                "The kernel tci-local needs no key.",
+            )
+        return f"from: keyring ({keys.name()})"
+
+    def _peer(self) -> tuple[str, int, str | None]:
+        """Host and port that a connection is made to, and the proxy if that is what is there."""
+        url = self._client.base_url
+        proxy = proxy_for(url)
+        parts = urlsplit(proxy or url)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), proxy
+
+    async def _name(self) -> str:
+        host, port, proxy = self._peer()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._client.connect_timeout):
+                found = await loop.getaddrinfo(host, port)
+        except (OSError, TimeoutError, UnicodeError) as error:
+            raise failure("dns", f"{host!r} can't be resolved ({error}).") from error
+        addresses = sorted({str(entry[4][0]) for entry in found})
+        return f"{host}: {', '.join(addresses)}" + (" (a proxy)" if proxy else "")
+
+    async def _tls(self) -> str:
+        host, port, proxy = self._peer()
+        if urlsplit(self._client.base_url).scheme != "https":
+            raise _Skipped("the service's address begins with http://")
+        if proxy:
+            raise _Skipped("the connection goes through a proxy: the next check shows it")
+        try:
+            async with asyncio.timeout(self._client.connect_timeout):
+                _, writer = await asyncio.open_connection(host, port, ssl=tls_context())
+        except ssl.SSLError as error:
+            raise failure("tls", f"{host}:{port} can't prove who it is ({error}).") from error
+        except (OSError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            raise failure("connect", f"No connection to {host}:{port} ({reason}).") from error
+        version = writer.get_extra_info("ssl_object").version()
+        writer.close()
+        return f"{version} with {host}:{port}"
+
+    async def _service(self) -> str:
+        start = time.perf_counter()
+        sessions = await self._client.sessions()
+        took = (time.perf_counter() - start) * 1000
+        return f"{self._client.base_url} answers in {took:.0f} ms; sessions there: {len(sessions)}"
+
+    async def _session(self) -> str:
+        if not self._execute:
+            raise _Skipped(
+                "a session costs money", "'tci-kernel doctor --execute' runs code in one."
+            )
+        return await self._round_trip(local=False)
+
+    async def _local(self) -> str:
+        if self._client.api_key:
+            raise _Skipped("there is a key")
+        return f"{await self._round_trip(local=True)}, in a server on this computer"
+
+    async def _round_trip(self, *, local: bool) -> str:
+        """Run a cell in a session of its own."""
+        service = Service(Configurable(config=self._config), local=local, session_id="")
+        start = time.perf_counter()
+        printed = ""
+        try:
+            await service.ensure_key(Request(_CODE))
+            async for event in service.session.run(Cell(_CODE)):
+                if isinstance(event, Stream):
+                    printed += event.text
+                if isinstance(event, Failure):
+                    printed += "\n".join(event.traceback)
+        finally:
+            await service.aclose()
+        if printed != _EXPECTED:
+            raise failure("body", f"{_CODE} printed {printed!r}.")
+        return f"a cell ran in {time.perf_counter() - start:.1f} s"
+
+
+def _faults(place: Path) -> list[str]:
+    """What is wrong with a kernelspec."""
+    command = KernelSpecManager().get_kernel_spec(place.name).argv[0]
+    # Jupyter puts its own interpreter in the place of this name.
+    missing = [] if command == "python" or which(command) else [f"{command} does not exist"]
+    return missing + [f"{logo} is missing" for logo in LOGOS if not (place / logo).is_file()]

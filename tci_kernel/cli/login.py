@@ -1,0 +1,86 @@
+"""`tci-kernel login` and `logout`: the API key in the operating system's keyring."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import click
+from traitlets.config import Config
+
+from tci_kernel import keys, settings
+from tci_kernel.client import TCIClient
+from tci_kernel.errors import AuthenticationFailed, ConfigurationError, TCIError
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  tci-kernel login
+  pass show together | tci-kernel login
+\b
+The service's address is part of what is stored: with another TOGETHER_BASE_URL, log in again.
+"""
+)
+def login() -> None:
+    """Keep your API key in the operating system's keyring.
+
+    It is asked for without echo, or read from standard input if that is no terminal, and tried
+    at the service first. Needs the extra: pip install 'tci-kernel[keyring]'.
+    """
+    config = settings.load()
+    keyring = keys.name()
+    key = _read()
+    if not key:
+        raise click.UsageError("No key was given; nothing is stored.")
+    client = TCIClient(config=config, api_key=key)
+    asyncio.run(_try(client))
+    keys.store(client.base_url, client.api_key)
+    click.echo(f"The key for {client.base_url} is now in the keyring ({keyring}).")
+    _warn_of_others(config)
+
+
+def _read() -> str:
+    if sys.stdin.isatty():
+        key = click.prompt("Together API key", hide_input=True)
+    else:
+        key = sys.stdin.readline()
+    return str(key).strip()
+
+
+async def _try(client: TCIClient) -> None:
+    """List the sessions with a key. Only a refusal of the key keeps it from being stored.
+
+    Raises:
+        ConfigurationError: it is no key at all.
+        AuthenticationFailed: the service does not know it.
+    """
+    try:
+        await client.sessions()
+    except (ConfigurationError, AuthenticationFailed):
+        raise
+    except TCIError as error:
+        reason = str(error).splitlines()[0]
+        click.echo(f"The key could not be tried, and is stored all the same: {reason}", err=True)
+    finally:
+        await client.aclose()
+
+
+@click.command()
+def logout() -> None:
+    """Remove your API key from the operating system's keyring."""
+    config = settings.load()
+    base_url = TCIClient(config=config).base_url
+    done = "removed from" if keys.forget(base_url) else "not in"
+    click.echo(f"The key for {base_url} is {done} the keyring ({keys.name()}).")
+    _warn_of_others(config)
+
+
+def _warn_of_others(config: Config) -> None:
+    """Say if a key is set elsewhere, which is used before the keyring's."""
+    if "TCIClient.api_key" in config:
+        click.echo("A key in tci_kernel_config.py is used before the keyring's.", err=True)
+    elif os.environ.get("TOGETHER_API_KEY"):
+        click.echo("TOGETHER_API_KEY is set, and is used before the keyring's key.", err=True)

@@ -1,0 +1,60 @@
+"""`tci-kernel serve`: the local server alone."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+import click
+
+from tci_kernel import settings
+
+
+class _Seconds(click.FloatRange):
+    """A finite number of seconds above 0."""
+
+    name = "number of seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check a value; NaN and infinity are floats, and no times."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return seconds
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  tci-kernel serve --port 8321
+  TCI_SERVER_TOKEN=secret tci-kernel serve --host 0.0.0.0 --port 8321
+\b
+The last three options are also settings: c.LocalServer.session_lifetime, .max_sessions and
+.kernel_name in tci_kernel_config.py.
+"""
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="A name or address.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Default: a free one.")
+@click.option(
+    "--token",
+    default="",
+    envvar="TCI_SERVER_TOKEN",
+    metavar="T",
+    help="What callers must send. The environment variable TCI_SERVER_TOKEN keeps it out of the "
+    "list of processes.",
+)
+@click.option("--session-lifetime", type=_Seconds(), metavar="S", help="Default: an hour.")
+@click.option("--max-sessions", type=click.IntRange(1), metavar="N", help="Default: 64.")
+@click.option("--kernel-name", metavar="K", help="What runs the code. Default: python3.")
+def serve(host: str, port: int, token: str, **options: Any) -> None:
+    """Run the local server alone. Its first line on stdout is the base URL."""
+    from tci_kernel.local import server  # noqa: PLC0415 - tornado is slow to import
+
+    given = {name: value for name, value in options.items() if value is not None}
+    made = server.LocalServer(config=settings.load(), **given)
+    asyncio.run(server.serve(made, host=host, port=port, token=token))

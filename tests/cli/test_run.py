@@ -1,0 +1,191 @@
+"""`tci-kernel run`: a script at the service, and what of it goes where."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.cli.commands import Commands
+from tests.support.faulty import faulty_server, http, listing
+from tests.support.servers import ServerProcess
+
+SHOWS = """\
+import sys
+from IPython.display import HTML, display
+print("out \\x1b[31mred\\x1b[0m")
+print("err", file=sys.stderr)
+display({"text/plain": "shown", "text/html": "<b>shown</b>"}, raw=True)
+display({"image/png": "iVBORw0KGgo="}, raw=True)
+6 * 7
+"""
+
+
+@pytest.fixture
+def served(commands: Commands, server: ServerProcess) -> Commands:
+    """The command with a real service, the shared local server."""
+    commands.use(server.base_url, server.token)
+    return commands
+
+
+def test_a_script_prints_and_shows(served: Commands) -> None:
+    (served.home / "script.py").write_text(SHOWS)
+
+    done = served.run("run", "script.py")
+
+    assert done.returncode == 0
+    assert done.stdout == "out \x1b[31mred\x1b[0m\nshown\n<image/png>\n42\n"
+    assert done.stderr == "err\n"
+
+
+def test_an_error_of_the_code_is_a_traceback_and_a_status(served: Commands) -> None:
+    done = served.run("run", "-", given="print('before')\n1 / 0\nprint('after')")
+
+    assert done.returncode == 1
+    assert done.stdout == "before\n"
+    assert "----> 2 1 / 0" in done.stderr
+    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+    assert "\x1b" not in done.stderr
+
+
+def test_a_session_is_new_unless_one_is_named(served: Commands) -> None:
+    assert served.run("run", "-", given="x = 1").returncode == 0
+    assert "NameError" in served.run("run", "-", given="x").stderr
+    before = {row["id"] for row in sessions(served)}
+    assert served.run("run", "-", given="x = 2").returncode == 0
+    (session_id,) = {row["id"] for row in sessions(served)} - before
+
+    done = served.run("run", "--session", session_id, "-", given="x")
+
+    assert (done.returncode, done.stdout) == (0, "2\n")
+
+
+def sessions(commands: Commands) -> list[dict[str, str]]:
+    listed: list[dict[str, str]] = json.loads(commands.run("sessions", "--json").stdout)
+    return listed
+
+
+def test_locally_it_takes_neither_key_nor_network(commands: Commands) -> None:
+    commands.use("http://127.0.0.1:1/v1")
+
+    done = commands.run("run", "--local", "-", given="print(6 * 7)")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
+
+
+def test_a_file_is_read_in_the_encoding_that_it_names(commands: Commands) -> None:
+    text = "# -*- coding: latin-1 -*-\nprint('caf\u00e9')\n"
+    (commands.home / "script.py").write_bytes(text.encode("latin-1"))
+
+    assert commands.run("run", "--local", "script.py").stdout == "caf\u00e9\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "said"),
+    [
+        (["absent.py"], b"", "'absent.py': No such file or directory"),
+        (["."], b"", "Is a directory"),
+        (["-"], b"\xff\xfe", "is no text in the encoding that it names"),
+        (["-"], b"# coding: klingon\n", "is no text in the encoding that it names"),
+        ([], b"", "Missing argument 'FILE'"),
+        (["--local", "--session", "ses_1", "-"], b"", "give --session or --local"),
+    ],
+)
+def test_what_cannot_be_run_is_said(
+    arguments: list[str], given: bytes, said: str, commands: Commands
+) -> None:
+    done = commands.run("run", *arguments, given=given)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_without_a_key_it_says_what_to_do(commands: Commands) -> None:
+    done = commands.run("run", "-", given="pass")
+
+    assert done.returncode == 2
+    assert "tci-kernel login" in done.stderr
+    assert "TOGETHER_API_KEY" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(401, "Check the key"), (402, "Add credit"), (500, "may have run")],
+)
+def test_a_service_that_refuses_has_a_status_of_its_own(
+    status: int, said: str, commands: Commands
+) -> None:
+    with faulty_server([http(status, "{}")]) as service:
+        commands.use(service.base_url, "sk-very-secret")
+        done = commands.run("run", "-", given="pass")
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert said in done.stderr
+    assert "sk-very-secret" not in done.stderr
+
+
+def test_a_session_that_is_gone_is_said(commands: Commands) -> None:
+    with faulty_server([http(404, "{}")]) as service:
+        service.listed = listing()
+        commands.use(service.base_url, "key")
+        done = commands.run("run", "--session", "ses_gone", "-", given="pass")
+
+    assert done.returncode == 3
+    assert "ses_gone has expired" in done.stderr
+
+
+def test_an_interrupt_ends_the_wait_and_says_what_is_left(commands: Commands) -> None:
+    commands.configure("c.RemoteSession.use_helper = False")
+    (commands.home / "script.py").write_text("print('long')")
+    arrived, free = threading.Event(), threading.Event()
+
+    def act(connection: object) -> None:
+        arrived.set()
+        free.wait(60)
+
+    with faulty_server([act]) as service:
+        commands.use(service.base_url, "key")
+        process = commands.start("run", "script.py")
+        assert arrived.wait(60)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        free.set()
+
+    assert (process.returncode, out) == (130, "")
+    assert err == ("Interrupted. The service has no way to stop code: it may still run there.\n")
+
+
+def test_an_interrupt_stops_code_that_runs_here(commands: Commands) -> None:
+    pid = commands.home / "pid"
+    (commands.home / "script.py").write_text(
+        f"import os, pathlib, time\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\n"
+        "time.sleep(600)\n"
+    )
+    process = commands.start("run", "--local", "script.py")
+    while not (pid.exists() and pid.read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+
+    assert (process.returncode, err) == (130, "Interrupted.\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_a_reader_that_has_had_enough_is_no_trouble(commands: Commands) -> None:
+    (commands.home / "script.py").write_text("print('x' * 1_000_000)")
+    process = commands.start("run", "--local", "script.py")
+    assert process.stdout is not None
+    assert process.stderr is not None
+
+    process.stdout.close()
+
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 1
+    process.stderr.close()
