@@ -254,7 +254,12 @@ class TCIKernel(Assistance):
         if self._service is None:
             from tci_kernel.service import Service  # noqa: PLC0415
 
-            self._service = Service(self, local=self.local, session_id=self.session_id)
+            self._service = Service(
+                self,
+                local=self.local,
+                session_id=self.session_id,
+                layers=getattr(self.parent, "layers", ()),  # of the application
+            )
         return self._service
 
     async def _warm_up(self) -> None:

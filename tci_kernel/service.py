@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from traitlets.config import Configurable
@@ -14,6 +14,7 @@ from tci_kernel.errors import AuthenticationFailed
 from tci_kernel.events import Event
 from tci_kernel.magics.lines import split
 from tci_kernel.session import RemoteSession
+from tci_kernel.settings import Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Service:
         parent: whose configuration the client and the session take.
         local: whether to embed a server.
         session_id: an existing session to attach to; empty for none.
+        layers: where the configuration comes from.
 
     Attributes:
         client: the way to the service.
@@ -49,9 +51,17 @@ class Service:
         ConfigurationError: the embedded server can't start.
     """
 
-    def __init__(self, parent: Configurable, *, local: bool, session_id: str) -> None:
+    def __init__(
+        self,
+        parent: Configurable,
+        *,
+        local: bool,
+        session_id: str,
+        layers: Sequence[Layer] = (),
+    ) -> None:
         self.client = TCIClient(parent=parent)
         self.local = local
+        self.layers = layers
         self._server = None
         opener = None
         if local:

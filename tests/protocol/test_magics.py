@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,3 +188,27 @@ def test_without_a_key_a_command_that_needs_one_asks_for_it_and_headless_says_so
     with kernel("tci") as driver:
         assert driver.run("%tci sessions").reply["ename"] == "MissingKey"
         assert driver.run("%tci --help").reply["status"] == "ok"
+
+
+def test_the_settings_are_shown_with_where_they_come_from(tmp_path: Path) -> None:
+    config = tmp_path / "tci_kernel_config.py"
+    config.write_text("c.RemoteSession.retry_for = 7\n")
+    with kernel(
+        "tci",
+        "--RemoteSession.on_expiry=replay",
+        TOGETHER_API_KEY="a-secret-key",
+        JUPYTER_CONFIG_PATH=str(tmp_path),
+    ) as driver:
+        rows = shown(driver.run("%tci config")).splitlines()
+        settings = {row.split()[0]: row.split(maxsplit=2)[1:] for row in rows[1:]}
+    assert settings["RemoteSession.on_expiry"] == ["replay", "command line"]
+    assert settings["RemoteSession.retry_for"] == ["7", str(config)]
+    assert settings["RemoteSession.use_helper"] == ["True", "default"]
+    assert settings["TCIClient.api_key"] == ["set", "environment variable TOGETHER_API_KEY"]
+    assert "a-secret-key" not in str(rows)
+
+
+def test_help_lists_the_commands_with_their_arguments(driver: KernelDriver) -> None:
+    text = shown(driver.run("%tci help"))
+    assert re.search(r"^%tci attach ID +Run the next cells in the session ID", text, re.MULTILINE)
+    assert "%%local" in text

@@ -1,0 +1,35 @@
+"""`%tci config` and `%tci help`: what is in force, and what there is."""
+
+from __future__ import annotations
+
+import click
+
+from tci_kernel import settings
+from tci_kernel.magics.group import Context, Events, command, tci
+from tci_kernel.magics.report import table
+
+
+@command("config")
+async def config(context: Context) -> Events:
+    """Show the settings in force, and where each comes from. Of secrets only whether they are."""
+    rows = [
+        (setting.name, str(setting.value), setting.source)
+        for setting in settings.in_force(context.service.layers)
+    ]
+    yield table(("Setting", "Value", "From"), rows, "There are no settings.")
+
+
+@command("help")
+async def show_help(_context: Context) -> Events:
+    """List the commands; '%tci COMMAND --help' has the details of one."""
+    rows = [
+        (_usage(name, made), made.get_short_help_str(80)) for name, made in tci.commands.items()
+    ]
+    rows.append(("%%local", "Run a cell in a Python of this computer's, in the kernel's process."))
+    yield table(("Command", "Does"), sorted(rows), "There are no commands.")
+
+
+def _usage(name: str, made: click.Command) -> str:
+    """How a command is called, as its own help has it."""
+    pieces = made.collect_usage_pieces(click.Context(made))
+    return " ".join([f"%tci {name}", *(piece for piece in pieces if piece != "[OPTIONS]")])
