@@ -21,6 +21,7 @@ from tci_kernel.vscode import background_call
 
 if TYPE_CHECKING:
     from tci_kernel.history import CellHistory
+    from tci_kernel.session import RemoteSession
 
 # The protocol version of the messages that ipykernel's base class exchanges.
 PROTOCOL_VERSION = "5.3"
@@ -64,9 +65,15 @@ class Assistance(Kernel):
         self._history: CellHistory | None = None
         self._analysing = threading.Lock()
 
-    async def ask_session(self, name: str, **arguments: Any) -> Any:
-        """What the session says, or None where it can't be asked now. The kernel's to say."""
+    @property
+    def free_session(self) -> RemoteSession | None:
+        """The session, if there is one that can be asked now: no cell runs. The kernel's to say."""
         raise NotImplementedError
+
+    async def ask_session(self, name: str, **arguments: Any) -> Any:
+        """What the helper in the session says, or None where it can't be asked now."""
+        session = self.free_session
+        return None if session is None else await session.ask(name, **arguments)
 
     def remember(self, number: int, code: str, result: str | None) -> None:
         """Note a cell that the user has run, with the text of its result."""
@@ -142,7 +149,7 @@ class Assistance(Kernel):
         if (line := command_at(code, cursor_pos)) is not None:
             from tci_kernel.magics.completion import complete  # noqa: PLC0415
 
-            return complete(line, cursor_pos)
+            return await complete(line, cursor_pos, self.free_session)
         reply = await self.ask_session("complete", code=code, cursor_pos=cursor_pos)
         if _has(reply, "matches", list):
             return {"status": "ok", "metadata": {}, **reply}

@@ -22,6 +22,7 @@ from tci_kernel.vscode import BackgroundCall, answered, background_call, without
 
 if TYPE_CHECKING:
     from tci_kernel.service import Service
+    from tci_kernel.session import RemoteSession
 
 # Seconds that a shutdown may take for letting go of what the kernel holds. Jupyter Server waits
 # 2.5 s before it sends SIGTERM.
@@ -208,11 +209,12 @@ class TCIKernel(Assistance):
             if not request.silent:
                 await self.emit(event)
 
-    async def ask_session(self, name: str, **arguments: Any) -> Any:
-        """Ask the helper in the session; None where there is none, or while a cell runs."""
+    @property
+    def free_session(self) -> RemoteSession | None:
+        """The session, if there is one that can be asked now."""
         if self._service is None or self._running is not None:
             return None
-        return await self._service.session.ask(name, **arguments)
+        return self._service.session if self._service.session.id is not None else None
 
     async def _ask_secret(self, prompt: str) -> str:
         """What the user of the running cell types, unseen, at a prompt."""

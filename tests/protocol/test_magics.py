@@ -184,6 +184,22 @@ def test_commands_and_options_are_completed(driver: KernelDriver, sent: Counting
     assert sent.taken() == []
 
 
+def test_paths_are_completed_here_and_in_the_session(
+    driver: KernelDriver, sent: CountingProxy, tmp_path: Path
+) -> None:
+    (tmp_path / "data file.csv").write_text("1")
+    (tmp_path / "directory").mkdir()
+    reply = complete(driver, f"%tci upload {tmp_path}/d")
+    assert reply["matches"] == [f"'{tmp_path}/data file.csv'", f"{tmp_path}/directory/"]
+    assert complete(driver, f"%tci upload '{tmp_path}/data f")["matches"] == reply["matches"][:1]
+    assert complete(driver, "%tci rm r")["matches"] == []  # there is no session to ask
+    assert sent.taken() == []
+    driver.run("import pathlib\npathlib.Path('remote.txt').touch()")
+    sent.taken()
+    assert complete(driver, "%tci rm rem")["matches"] == ["remote.txt"]
+    assert sent.executions() == 1
+
+
 def test_without_a_key_a_command_that_needs_one_asks_for_it_and_headless_says_so() -> None:
     with kernel("tci") as driver:
         assert driver.run("%tci sessions").reply["ename"] == "MissingKey"
