@@ -165,7 +165,7 @@ class TCIClient(Configurable):
         if not (key.isascii() and key.isprintable() and " " not in key):
             raise ConfigurationError(
                 "The API key has characters that no key has (a space, a line end or a letter "
-                "outside ASCII), so nothing was sent."
+                "outside ASCII), so nothing was sent.\nCheck TOGETHER_API_KEY, or log in again."
             )
         return key
 

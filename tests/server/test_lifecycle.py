@@ -86,7 +86,7 @@ def test_an_unknown_kernel_is_a_clear_error_that_names_the_known(scratch: Path) 
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: tuple[str, str]) -> None:
-    assert f"argument {options[0]}" in _refused(*options)
+    assert f"Invalid value for '{options[0]}'" in _refused(*options)
 
 
 def test_a_lifetime_beyond_all_calendars_is_refused() -> None:
