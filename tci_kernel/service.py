@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from traitlets.config import Configurable
 
@@ -11,8 +13,11 @@ from tci_kernel.client import TCIClient
 from tci_kernel.delivery import Cell
 from tci_kernel.errors import AuthenticationFailed
 from tci_kernel.events import Event
-from tci_kernel.magics.lines import split
+from tci_kernel.magics.lines import local_cell, split
 from tci_kernel.session import RemoteSession
+
+if TYPE_CHECKING:
+    from tci_kernel.local_shell.shell import LocalShell
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,16 @@ class Request:
         hidden: the user did not run it.
         number: the cell's number in the notebook; None for hidden code.
         ask: asks who sits in front of it for a secret, given a prompt; None if nobody does.
+        show: publishes an event at once, for code that runs in this process.
+        read: asks for a line, given a prompt and whether the typing is unseen, as `show` does.
     """
 
     code: str
     hidden: bool = False
     number: int | None = None
     ask: Callable[[str], Awaitable[str]] | None = None
+    show: Callable[[Event], None] = lambda _event: None
+    read: Callable[[str, bool], str] | None = None
 
 
 class Service:
@@ -52,6 +61,7 @@ class Service:
         self.client = TCIClient(parent=parent)
         self.local = local
         self._server = None
+        self._local_shell: LocalShell | None = None
         opener = None
         if local:
             from tci_kernel.local.server import LocalServer  # noqa: PLC0415 - most never need it
@@ -86,12 +96,29 @@ class Service:
             for words in commands:
                 async for event in run(words, self, request):
                     yield event
-        if code.strip():
+        if (local := local_cell(request.code)) is not None:
+            ended = await self.local_shell.run(local, request.number, request.show, request.read)
+            if ended is not None:
+                yield ended
+        elif code.strip():
             await self.ensure_key(request)
             interactive = request.ask is not None
             cell = Cell(code, request.hidden, interactive=interactive, number=request.number)
             async for event in self.session.run(cell):
                 yield event
+
+    @property
+    def local_shell(self) -> LocalShell:
+        """The IPython in this process, made on first use."""
+        if self._local_shell is None:
+            from tci_kernel.local_shell.shell import LocalShell  # noqa: PLC0415
+
+            self._local_shell = LocalShell()
+        return self._local_shell
+
+    def is_local_code(self, frame: FrameType | None) -> bool:
+        """Whether a frame of the main thread belongs to a cell that runs in this process."""
+        return self._local_shell is not None and self._local_shell.is_running_in(frame)
 
     async def ensure_key(self, request: Request) -> None:
         """Ask for an API key where there is none, and somebody to ask. It is kept in memory."""
