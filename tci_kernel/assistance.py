@@ -16,11 +16,12 @@ from ipykernel.kernelbase import Kernel
 
 from tci_kernel import __version__
 from tci_kernel.events import Failure
-from tci_kernel.magics.lines import command_at
+from tci_kernel.magics.lines import command_at, local_cell
 from tci_kernel.vscode import background_call
 
 if TYPE_CHECKING:
     from tci_kernel.history import CellHistory
+    from tci_kernel.local_shell.shell import LocalShell
     from tci_kernel.session import RemoteSession
 
 # The protocol version of the messages that ipykernel's base class exchanges.
@@ -75,9 +76,14 @@ class Assistance(Kernel):
         session = self.free_session
         return None if session is None else await session.ask(name, **arguments)
 
+    def local_shell(self) -> LocalShell:
+        """The IPython in this process. The kernel's to make."""
+        raise NotImplementedError
+
     def remember(self, number: int, code: str, result: str | None) -> None:
         """Note a cell that the user has run, with the text of its result."""
-        self._cells.append(code)
+        if local_cell(code) is None:
+            self._cells.append(code)
         self.history.store(number, code)
         if result is not None:
             self.history.store_output(number, result)
@@ -150,6 +156,8 @@ class Assistance(Kernel):
             from tci_kernel.magics.completion import complete  # noqa: PLC0415
 
             return await complete(line, cursor_pos, self.free_session)
+        if (cell := local_cell(code)) is not None:
+            return self.local_shell().complete(cell, cursor_pos)
         reply = await self.ask_session("complete", code=code, cursor_pos=cursor_pos)
         if _has(reply, "matches", list):
             return {"status": "ok", "metadata": {}, **reply}
@@ -172,6 +180,8 @@ class Assistance(Kernel):
         """What the session knows of the name at the cursor, or the notebook's own code tells."""
         from tci_kernel.introspection import static_inspection  # noqa: PLC0415
 
+        if (cell := local_cell(code)) is not None:
+            return self.local_shell().inspect(cell, cursor_pos, detail_level)
         reply = await self.ask_session(
             "inspect", code=code, cursor_pos=cursor_pos, detail_level=detail_level
         )

@@ -21,7 +21,8 @@
     ├── ReplayFailed            a cell failed when the session's cells were run again
     ├── UsageError              a %tci line that can't be understood
     ├── FileError               files that can't be transferred or removed; nothing has changed
-    ├── TransferFailed          a transfer of files that broke off on the way
+    ├── VariableError           variables that can't be pushed or pulled; nothing has changed
+    ├── TransferFailed          a transfer of files or variables that broke off on the way
     ├── RemoteCallFailed        what the kernel ran in the session for itself failed there
     └── RequestRejected         (local server) a request that it answers with a 4xx or 5xx
 
@@ -55,6 +56,7 @@ __all__ = [
     "TLSFailed",
     "TransferFailed",
     "UsageError",
+    "VariableError",
 ]
 
 
@@ -195,8 +197,12 @@ class FileError(TCIError):
     """Files that can't be transferred, listed or removed as asked. Nothing has changed."""
 
 
+class VariableError(TCIError):
+    """Variables that can't be pushed or pulled. Nothing has changed."""
+
+
 class TransferFailed(TCIError):
-    """A transfer of files broke off. What had arrived is whole; nothing of the rest is left."""
+    """A transfer broke off. What had arrived is whole; nothing of the rest is left."""
 
 
 class RemoteCallFailed(TCIError):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
+import threading
+from _thread import interrupt_main
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -14,13 +17,16 @@ from traitlets import Bool
 
 from tci_kernel.assistance import Assistance
 from tci_kernel.errors import TCIError
-from tci_kernel.events import Ended, Event, Failure, Result, Stream, failure_after
+from tci_kernel.events import Event, Failure, Stream
+from tci_kernel.magics.lines import local_cell
+from tci_kernel.outcome import Outcome
 from tci_kernel.pacing import IOPubPacer, stream_bytes
-from tci_kernel.prompts import ask
+from tci_kernel.prompts import Asker
 from tci_kernel.traits import EnvironmentText
 from tci_kernel.vscode import BackgroundCall, answered, background_call, without_session
 
 if TYPE_CHECKING:
+    from tci_kernel.local_shell.shell import LocalShell
     from tci_kernel.service import Service
     from tci_kernel.session import RemoteSession
 
@@ -105,7 +111,7 @@ class TCIKernel(Assistance):
             the content of the `execute_reply`.
         """
         hidden = silent or not store_history
-        outcome = _Outcome()
+        outcome = Outcome()
         if hidden and (call := background_call(code)) is not None:
             await self._answer(call)
         elif hidden and not self._takes_hidden_cells():
@@ -119,7 +125,7 @@ class TCIKernel(Assistance):
         reply = {"execution_count": self._count - 1, "payload": outcome.payload}
         if outcome.failure is not None:
             return {"status": "error", **outcome.failure.content(), **reply, "user_expressions": {}}
-        values = await self._evaluate(user_expressions) if user_expressions else {}
+        values = await self._evaluate(code, user_expressions) if user_expressions else {}
         return {"status": "ok", **reply, "user_expressions": values}
 
     async def _answer(self, call: BackgroundCall) -> None:
@@ -129,8 +135,10 @@ class TCIKernel(Assistance):
         await self.emit(place)
         await self.emit(content)
 
-    async def _evaluate(self, expressions: dict[str, Any]) -> dict[str, Any]:
-        """The values of expressions in the session, or an error for each."""
+    async def _evaluate(self, code: str, expressions: dict[str, Any]) -> dict[str, Any]:
+        """The values of expressions where a cell ran, or an error for each."""
+        if local_cell(code) is not None:
+            return self.local_shell().evaluate(expressions)
         values = await self.ask_session("user_expressions", expressions=expressions)
         if isinstance(values, dict):
             return values
@@ -142,6 +150,7 @@ class TCIKernel(Assistance):
 
         Runs on the control thread; what is closed belongs to the main thread's event loop.
         """
+        self._interrupt()
         closing = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
         try:
             await asyncio.wait_for(asyncio.wrap_future(closing), SHUTDOWN_LIMIT)
@@ -151,7 +160,7 @@ class TCIKernel(Assistance):
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Stop the running cell. The base class would send SIGINT to the whole process group."""
-        self._loop.call_soon_threadsafe(self._cancel)
+        self._interrupt()
         if self.session:
             self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
@@ -166,7 +175,7 @@ class TCIKernel(Assistance):
             return self.local or bool(self.session_id)
         return self._service.session.takes_hidden_cells
 
-    async def _run(self, request: _Request, outcome: _Outcome) -> None:
+    async def _run(self, request: _Request, outcome: Outcome) -> None:
         """Run a cell as a task of its own, which an interrupt cancels.
 
         Whatever happens ends here, in a failure that is published and noted: an exception that
@@ -191,20 +200,31 @@ class TCIKernel(Assistance):
         if not request.silent:
             await self.emit(failure)
 
-    async def _publish(self, request: _Request, outcome: _Outcome) -> None:
+    async def _publish(self, request: _Request, outcome: Outcome) -> None:
         """Publish each event of a cell, and note what its reply must hold."""
+        from tci_kernel.cells import run  # noqa: PLC0415
         from tci_kernel.service import Request  # noqa: PLC0415
+
+        asker = self._asker() if request.allow_stdin else None
+        parent = self.get_parent("shell")
+
+        def show(event: Event) -> None:
+            outcome.note(event)
+            if not request.silent:
+                self._emit_blocking(event, parent)
 
         cell = Request(
             request.code,
             request.hidden,
             number=None if request.hidden else self._count,
-            ask=self._ask_secret if request.allow_stdin else None,
+            ask=asker.ask_secret if asker else None,
+            show=show,
+            read=asker.ask_blocking if asker else None,
         )
         if not request.hidden and self._untold:
             untold, self._untold = self._untold, ()
             await self.emit(Stream("stderr", "".join(f"{line}\n" for line in untold)))
-        async for event in self._open_service().run(cell):
+        async for event in run(cell, self._open_service()):
             outcome.note(event)
             if not request.silent:
                 await self.emit(event)
@@ -216,19 +236,27 @@ class TCIKernel(Assistance):
             return None
         return self._service.session if self._service.session.id is not None else None
 
-    async def _ask_secret(self, prompt: str) -> str:
-        """What the user of the running cell types, unseen, at a prompt."""
+    def _asker(self) -> Asker | None:
+        """The way to ask the user of the running cell."""
         if self.session is None:
-            return ""
-        asker, client = self.get_parent("shell"), self._shell_parent_ident.get()
-        return await ask(self.session, self.stdin_socket, asker, client, prompt, password=True)
+            return None
+        client = self._shell_parent_ident.get()
+        return Asker(self.session, self.stdin_socket, self.get_parent("shell"), client)
 
     async def emit(self, event: Event) -> None:
-        """Publish an event on IOPub. The one place that does."""
+        """Publish an event on IOPub."""
         for message_type, content in event.messages(self._count):
             if self._pacer is not None:
                 await self._pacer.wait(stream_bytes(message_type, content))
             self.send_response(self.iopub_socket, message_type, content)
+
+    def _emit_blocking(self, event: Event, parent: Mapping[str, Any]) -> None:
+        """Publish an event of a request, from code that the event loop waits for or a thread."""
+        for message_type, content in event.messages(self._count):
+            if self._pacer is not None:
+                self._pacer.block(stream_bytes(message_type, content))
+            if self.session is not None:
+                self.session.send(self.iopub_socket, message_type, content, dict(parent))
 
     def _what_an_interrupt_leaves(self) -> str:
         if self.local:
@@ -241,7 +269,17 @@ class TCIKernel(Assistance):
             left += " If it began a session, the next cell begins another."
         return left
 
-    def _on_sigint(self, _signum: int, _frame: FrameType | None) -> None:
+    def _interrupt(self) -> None:
+        """Have the main thread handle SIGINT, which also ends what blocks it. From any thread."""
+        if sys.platform == "win32":
+            interrupt_main()
+            self._loop.call_soon_threadsafe(lambda: None)  # wake it: the signal alone does not
+        else:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def _on_sigint(self, _signum: int, frame: FrameType | None) -> None:
+        if self._service is not None and self._service.is_local_code(frame):
+            raise KeyboardInterrupt
         self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
@@ -263,6 +301,10 @@ class TCIKernel(Assistance):
                 layers=getattr(self.parent, "layers", ()),  # of the application
             )
         return self._service
+
+    def local_shell(self) -> LocalShell:
+        """The IPython in this process, made on first use."""
+        return self._open_service().local_shell
 
     async def _warm_up(self) -> None:
         """Start the embedded server and a session before the first cell asks for them."""
@@ -288,25 +330,6 @@ class _Request:
     hidden: bool
     silent: bool
     allow_stdin: bool
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """What a cell's reply must hold."""
-
-    failure: Failure | None = None
-    payload: Sequence[Mapping[str, Any]] = ()
-    result: str | None = None
-    next_count: int | None = None
-
-    def note(self, event: Event) -> None:
-        """Take from an event what the reply must hold."""
-        self.failure = failure_after(self.failure, event)
-        if isinstance(event, Result):
-            self.result = str(event.data.get("text/plain", ""))
-        elif isinstance(event, Ended):
-            self.payload = event.payload
-            self.next_count = event.count
 
 
 def _is_cancelled() -> bool:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 # `ZMQChannelsWebsocketConnection`'s defaults are 1,000 messages/s and 1,000,000 bytes/s of
@@ -36,10 +36,20 @@ class IOPubPacer:
         Args:
             stream_bytes: bytes of stream text in it; 0 for other messages.
         """
+        for pause in self._pauses(stream_bytes):
+            await asyncio.sleep(pause)
+
+    def block(self, stream_bytes: int) -> None:
+        """Do as `wait`, where code runs that the event loop waits for."""
+        for pause in self._pauses(stream_bytes):
+            time.sleep(pause)
+
+    def _pauses(self, stream_bytes: int) -> Iterator[float]:
+        """The seconds to wait until there is room for a message, which is counted then."""
         size = stream_bytes + OVERHEAD if stream_bytes else 0
         self._forget(time.monotonic())
         while self._sent and (len(self._sent) >= MESSAGES or self._bytes + size > STREAM_BYTES):
-            await asyncio.sleep(self._sent[0][0] + WINDOW - time.monotonic())
+            yield self._sent[0][0] + WINDOW - time.monotonic()
             self._forget(time.monotonic())
         self._sent.append((time.monotonic(), size))
         self._bytes += size

@@ -1,9 +1,11 @@
-"""Asks the user for a line of text in the notebook, without blocking the event loop."""
+"""Asks the user for a line of text in the notebook."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import zmq
@@ -17,35 +19,55 @@ _INTERVAL = 0.05
 _EOF = "\x04"
 
 
-async def ask(
-    session: Session,
-    stdin: zmq.Socket[bytes],
-    asker: Mapping[str, Any],
-    client: bytes,
-    prompt: str,
-    *,
-    password: bool,
-) -> str:
-    """Ask the client that sent a request.
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks the client that sent a request.
 
-    Args:
+    Attributes:
         session: signs and reads the messages.
         stdin: the stdin channel.
-        asker: the request that is being handled.
+        request: the request that is being handled.
         client: the ZeroMQ identity of who sent it.
-        prompt: what the user reads.
-        password: whether the typing is hidden.
-
-    Returns:
-        what was typed; empty at the end of input.
     """
-    while session.recv(stdin, zmq.NOBLOCK)[1] is not None:
-        pass  # an answer to an earlier question, which nobody waits for any more
-    content = {"prompt": prompt, "password": password}
-    session.send(stdin, "input_request", content, dict(asker), ident=client)
-    while True:
-        _, reply = session.recv(stdin, zmq.NOBLOCK)
-        if reply is not None:
-            value = str(reply["content"].get("value", ""))
-            return "" if value == _EOF else value
-        await asyncio.sleep(_INTERVAL)
+
+    session: Session
+    stdin: zmq.Socket[bytes]
+    request: Mapping[str, Any]
+    client: bytes
+
+    async def ask_secret(self, prompt: str) -> str:
+        """What the user types, unseen, at a prompt; empty at the end of input."""
+        self._send(prompt, hidden=True)
+        while (value := self._received()) is None:  # noqa: ASYNC110 - ZeroMQ sets no event
+            await asyncio.sleep(_INTERVAL)
+        return "" if value == _EOF else value
+
+    def ask_blocking(self, prompt: str, hidden: bool) -> str:
+        """What the user types at a prompt, for code that the event loop waits for.
+
+        Args:
+            prompt: what the user reads.
+            hidden: whether the typing is unseen.
+
+        Raises:
+            EOFError: the input has ended.
+        """
+        self._send(prompt, hidden=hidden)
+        while (value := self._received()) is None:
+            time.sleep(_INTERVAL)
+        if value == _EOF:
+            raise EOFError
+        return value
+
+    def _send(self, prompt: str, *, hidden: bool) -> None:
+        while self.session.recv(self.stdin, zmq.NOBLOCK)[1] is not None:
+            pass  # an answer to an earlier question, which nobody waits for any more
+        content = {"prompt": prompt, "password": hidden}
+        self.session.send(
+            self.stdin, "input_request", content, dict(self.request), ident=self.client
+        )
+
+    def _received(self) -> str | None:
+        """The answer, once it is there."""
+        _, reply = self.session.recv(self.stdin, zmq.NOBLOCK)
+        return None if reply is None else str(reply["content"].get("value", ""))

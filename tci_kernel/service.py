@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from traitlets.config import Configurable
 
 from tci_kernel import keys
 from tci_kernel.client import TCIClient
-from tci_kernel.delivery import Cell
-from tci_kernel.errors import AuthenticationFailed
 from tci_kernel.events import Event
-from tci_kernel.magics.lines import split
 from tci_kernel.session import RemoteSession
 from tci_kernel.settings import Layer
+
+if TYPE_CHECKING:
+    from tci_kernel.local_shell.shell import LocalShell
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,16 @@ class Request:
         hidden: the user did not run it.
         number: the cell's number in the notebook; None for hidden code.
         ask: asks who sits in front of it for a secret, given a prompt; None if nobody does.
+        show: publishes an event at once, for code that runs in this process.
+        read: asks for a line, given a prompt and whether the typing is unseen, as `show` does.
     """
 
     code: str
     hidden: bool = False
     number: int | None = None
     ask: Callable[[str], Awaitable[str]] | None = None
+    show: Callable[[Event], None] = lambda _event: None
+    read: Callable[[str, bool], str] | None = None
 
 
 class Service:
@@ -63,6 +69,7 @@ class Service:
         self.local = local
         self.layers = layers
         self._server = None
+        self._local_shell: LocalShell | None = None
         opener = None
         if local:
             from tci_kernel.local.server import LocalServer  # noqa: PLC0415 - most never need it
@@ -76,33 +83,18 @@ class Service:
         if session_id:
             self.session.attach(session_id)
 
-    async def run(self, request: Request) -> AsyncIterator[Event]:
-        """Run the `%tci` lines of a cell, then the rest of it, and yield what they produce.
+    @property
+    def local_shell(self) -> LocalShell:
+        """The IPython in this process, made on first use."""
+        if self._local_shell is None:
+            from tci_kernel.local_shell.shell import LocalShell  # noqa: PLC0415
 
-        Raises:
-            TCIError: what did not run, or may have run, and what to do.
-        """
-        try:
-            async for event in self._run(request):
-                yield event
-        except AuthenticationFailed:
-            self._forget_typed_key()
-            raise
+            self._local_shell = LocalShell()
+        return self._local_shell
 
-    async def _run(self, request: Request) -> AsyncIterator[Event]:
-        commands, code = split(request.code)
-        if commands:
-            from tci_kernel.magics.commands import run  # noqa: PLC0415 - most cells have none
-
-            for words in commands:
-                async for event in run(words, self, request):
-                    yield event
-        if code.strip():
-            await self.ensure_key(request)
-            interactive = request.ask is not None
-            cell = Cell(code, request.hidden, interactive=interactive, number=request.number)
-            async for event in self.session.run(cell):
-                yield event
+    def is_local_code(self, frame: FrameType | None) -> bool:
+        """Whether a frame of the main thread belongs to a cell that runs in this process."""
+        return self._local_shell is not None and self._local_shell.is_running_in(frame)
 
     async def ensure_key(self, request: Request) -> None:
         """Look for an API key in the keyring where none is set, and then ask for one.
@@ -116,7 +108,7 @@ class Service:
         self.client.api_key = await request.ask("Together API key: ")
         self._is_key_given = True
 
-    def _forget_typed_key(self) -> None:
+    def forget_typed_key(self) -> None:
         """Forget a key that the service does not know, so that the user is asked again."""
         if self._is_key_given:
             self.client.api_key = ""

@@ -1,11 +1,34 @@
-"""Finds the `%tci` lines of a cell. Imports nothing that a cell without them does not need."""
+"""Finds the `%tci` lines of a cell, and `%%local`. Imports nothing that other cells don't need."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 _COMMAND = re.compile(r"[ \t]*%tci(?:[ \t]+(?P<words>[^\n]*))?[ \t]*(?:\n|$)")
+_LOCAL = re.compile(r"%%local(?:[ \t]+(?P<words>[^\n]*))?[ \t]*(?:\n\s*?(?=[^\n]*\S)|\s*$)")
 _BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?\n")
+_FIRST_PERCENT = re.compile(r"^([ \t]*)%", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCell:
+    """A cell that begins with `%%local`, but for `%tci` lines.
+
+    Attributes:
+        words: what stands behind `%%local`.
+        head: these lines as comments, each as long as it was, and the blank lines below them.
+        body: the code.
+    """
+
+    words: str
+    head: str
+    body: str
+
+    @property
+    def code(self) -> str:
+        """The whole cell, in which every character of the body has its place."""
+        return self.head + self.body
 
 
 def split(code: str) -> tuple[list[str], str]:
@@ -14,18 +37,33 @@ def split(code: str) -> tuple[list[str], str]:
     In the rest a comment stands for each of them, so that the numbers of lines in tracebacks are
     those of the cell; but a cell magic has to be the first line.
     """
-    commands: list[str] = []
-    position = 0
-    while match := _COMMAND.match(code, position) or _BLANK.match(code, position):
-        if match.re is _COMMAND:
-            commands.append((match["words"] or "").strip())
-        position = match.end()
+    commands, position = _leading(code)
     if not commands:
         return [], code
     rest = code[position:]
     if not rest.strip() or rest.startswith("%%"):
         return commands, rest
     return commands, "#\n" * code.count("\n", 0, position) + rest
+
+
+def local_cell(code: str) -> LocalCell | None:
+    """The parts of a cell that is to run in the local IPython; None if it is no such cell."""
+    match = _LOCAL.match(code, _leading(code)[1])
+    if match is None:
+        return None
+    head, body = code[: match.end()], code[match.end() :]
+    return LocalCell((match["words"] or "").strip(), _FIRST_PERCENT.sub(r"\1#", head), body)
+
+
+def _leading(code: str) -> tuple[list[str], int]:
+    """The `%tci` lines at the top of a cell, and where they end."""
+    commands: list[str] = []
+    position = 0
+    while match := _COMMAND.match(code, position) or _BLANK.match(code, position):
+        if match.re is _COMMAND:
+            commands.append((match["words"] or "").strip())
+        position = match.end()
+    return commands, position
 
 
 def command_at(code: str, cursor_pos: int) -> str | None:

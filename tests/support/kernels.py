@@ -103,6 +103,13 @@ class KernelDriver:
         self.client.control_channel.send(message)
         return self.reply(message["header"]["msg_id"], "control")
 
+    @property
+    def pid(self) -> int:
+        """The kernel's process."""
+        pid = self.manager.provisioner.pid  # type: ignore[union-attr]
+        assert isinstance(pid, int)
+        return pid
+
     def interrupt(self) -> float:
         """Interrupt over the control channel; gives the seconds until the reply."""
         start = time.monotonic()
