@@ -5,37 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from tests.support.faulty import answer, faulty_server, stall
 from tests.support.kernels import BARE, KernelDriver, kernel
 
 
-def complete(driver: KernelDriver, code: str) -> dict[str, Any]:
-    """What is completed, as a user sees it who types on: an answer in time may be an empty one."""
-    for _ in range(20):
-        content: dict[str, Any] = driver.reply(driver.client.complete(code))["content"]
-        if content["matches"]:
-            break
-    return content
-
-
-def inspect(driver: KernelDriver, code: str, detail: int = 0) -> dict[str, Any]:
-    message = driver.client.inspect(code, detail_level=detail)
-    content: dict[str, Any] = driver.reply(message)["content"]
-    return content
-
-
 def test_names_of_the_session_are_completed(helped: KernelDriver) -> None:
     helped.run("remote_name = {'a_key': 1}\nclass Thing: attribute = 1\nthing = Thing()")
-    assert complete(helped, "remote_na")["matches"] == ["remote_name"]
-    assert complete(helped, "thing.attr")["matches"] == ["attribute"]
-    assert "a_key" in str(complete(helped, "remote_name['")["matches"])
+    assert helped.complete("remote_na")["matches"] == ["remote_name"]
+    assert helped.complete("thing.attr")["matches"] == ["attribute"]
+    assert "a_key" in str(helped.complete("remote_name['")["matches"])
 
 
 def test_positions_are_counted_in_code_points(helped: KernelDriver) -> None:
     helped.run("remote_name = 1")
-    reply = complete(helped, "'\U0001f600ü'; remote_na")
+    reply = helped.complete("'\U0001f600ü'; remote_na")
     assert (reply["cursor_start"], reply["cursor_end"]) == (6, 15)
     (match,) = reply["metadata"]["_jupyter_types_experimental"]
     assert (match["text"], match["start"], match["end"]) == ("remote_name", 6, 15)
@@ -43,12 +27,12 @@ def test_positions_are_counted_in_code_points(helped: KernelDriver) -> None:
 
 def test_names_of_the_session_are_inspected(helped: KernelDriver) -> None:
     helped.run("def helpful(a, b=2):\n    'Helps a lot.'\n    return a")
-    short, whole = inspect(helped, "helpful(", 0), inspect(helped, "helpful(", 1)
+    short, whole = helped.inspect("helpful(", 0), helped.inspect("helpful(", 1)
     assert short["found"]
     assert "Helps a lot." in short["data"]["text/plain"]
     assert "return" not in short["data"]["text/plain"]
     assert "return" in whole["data"]["text/plain"]
-    assert inspect(helped, "no_such_name")["found"] is False
+    assert helped.inspect("no_such_name")["found"] is False
 
 
 def test_without_a_session_the_notebooks_own_code_is_completed_and_nothing_is_sent() -> None:
@@ -56,8 +40,8 @@ def test_without_a_session_the_notebooks_own_code_is_completed_and_nothing_is_se
         faulty_server([answer()]) as service,
         kernel("tci", TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
     ):
-        assert "splitlines" in complete(driver, "text = ''\ntext.splitl")["matches"]
-        assert inspect(driver, "len")["found"]
+        assert "splitlines" in driver.complete("text = ''\ntext.splitl")["matches"]
+        assert driver.inspect("len")["found"]
         assert service.requests == []
 
 
@@ -71,8 +55,8 @@ def test_nothing_waits_for_a_running_cell() -> None:
         running = driver.client.execute("long()")
         while len(service.executions) < 2:
             time.sleep(0.01)
-        assert "earlier_name" in complete(driver, "earlier_na")["matches"]
-        assert inspect(driver, "earlier_name")["status"] == "ok"
+        assert "earlier_name" in driver.complete("earlier_na")["matches"]
+        assert driver.inspect("earlier_name")["status"] == "ok"
         is_complete = driver.reply(driver.client.is_complete("for i in x:"))
         assert is_complete["content"]["status"] == "incomplete"
         history = driver.reply(driver.client.history(hist_access_type="tail", n=5))

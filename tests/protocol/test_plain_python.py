@@ -76,11 +76,9 @@ def test_completion_and_inspection_come_from_the_notebooks_code(
 ) -> None:
     client = plain_kernel.client
     plain_kernel.run("def helpful(a, b=2):\n    'Helps a lot.'\n    return a")
-    matches = plain_kernel.reply(client.complete("helpf"))["content"]["matches"]
-    assert matches == ["helpful"]
-    found = plain_kernel.reply(client.inspect("helpful("))["content"]
-    assert "Helps a lot." in found["data"]["text/plain"]
-    assert plain_kernel.reply(client.inspect("no_such_name"))["content"]["found"] is False
+    assert plain_kernel.complete("helpf")["matches"] == ["helpful"]
+    assert "Helps a lot." in plain_kernel.inspect("helpful(")["data"]["text/plain"]
+    assert plain_kernel.inspect("no_such_name")["found"] is False
     whole = plain_kernel.reply(client.is_complete("for i in x:"))["content"]
     assert whole["status"] == "incomplete"
     history = plain_kernel.reply(client.history(hist_access_type="tail", n=1))["content"]

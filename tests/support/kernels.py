@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -96,6 +96,23 @@ class KernelDriver:
             if message["parent_header"].get("msg_id") == msg_id:
                 check(message)
                 return message
+
+    def complete(self, code: str) -> dict[str, Any]:
+        """What is completed at the end of code."""
+        return self._answered(lambda: self.client.complete(code), "matches")
+
+    def inspect(self, code: str, detail: int = 0) -> dict[str, Any]:
+        """What is said of the name at the end of code."""
+        return self._answered(lambda: self.client.inspect(code, detail_level=detail), "data")
+
+    def _answered(self, ask: Callable[[], str], field: str) -> dict[str, Any]:
+        """The answer to who types on: one that must come in time may be an empty one."""
+        for _ in range(20):
+            content: dict[str, Any] = self.reply(ask())["content"]
+            if content[field]:
+                break
+            time.sleep(0.1)
+        return content
 
     def control(self, kind: str, content: dict[str, Any]) -> Message:
         """Send a request on the control channel and wait for its reply."""
