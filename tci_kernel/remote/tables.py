@@ -11,7 +11,25 @@ import warnings
 from typing import TYPE_CHECKING, Any, Callable
 
 if TYPE_CHECKING:
-    from tci_kernel.remote.values import Reader, Writer
+    from typing import Protocol
+
+    class Writer(Protocol):
+        """What of the writer of values is used here."""
+
+        def blob(self, data: bytes) -> int:
+            """The number of a new blob."""
+
+        def inner(self, place: str, name: Any, value: Any) -> Any:
+            """What stands for a value inside another."""
+
+    class Reader(Protocol):
+        """What of the reader of values is used here."""
+
+        blobs: list[bytes]
+
+        def value(self, tree: Any) -> Any:
+            """The value that a part of the JSON stands for."""
+
 
 # Integers beyond this are not exact everywhere.
 EXACT = 2**53
