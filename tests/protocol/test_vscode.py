@@ -53,8 +53,11 @@ del _VSCODE_getVariable
 del _VSCODE_rwho_ls
 """
 
+# The extension's own has much more code before the list, so that its thread seldom lists variables
+# while the main thread deletes one, which IPython does not bear.
 DESCRIBE = """\
-import json
+import json, time
+time.sleep(0.1)
 def _VSCODE_getVariableDescriptions(names):
     return json.dumps([
         {"name": name, "type": type(globals()[name]).__name__, "value": repr(globals()[name])}
@@ -181,8 +184,11 @@ def test_hover_in_the_background_knows_the_session(editor: Editor) -> None:
 def test_completion_in_the_background_does_not_wait_for_the_running_cell(editor: Editor) -> None:
     editor.driver.run("early_name = 1")
     running = editor.driver.client.execute("import time\nlate_name = 1\ntime.sleep(30)")
-    answered = editor.in_background(4, completion("early_na"))
-    assert answered["matches"] == ["early_name"]
+    for number in range(4, 24):  # on a busy machine an answer in time may be an empty one
+        matches = editor.in_background(number, completion("early_na"))["matches"]
+        if matches:
+            break
+    assert matches == ["early_name"]
     editor.driver.interrupt()
     assert editor.driver.reply(running)["content"]["ename"] == "KeyboardInterrupt"
 
