@@ -44,6 +44,7 @@ class Helper:
         self.hidden = False
         self.shown_error = False
         self.background = False
+        self.inside = False
         self.threads = set()
         self.publish = shell.display_pub.publish
         self.hook_running()
@@ -70,6 +71,8 @@ class Helper:
 
         @functools.wraps(original)
         def run(raw_cell, *args, **kwargs):
+            if self.inside:  # one of the methods calls the other
+                return original(raw_cell, *args, **kwargs)
             self.shown_error = False
             self.threads = set(threading.enumerate())
             self.hidden = raw_cell.endswith(HIDDEN)
@@ -78,7 +81,11 @@ class Helper:
                 raw_cell = raw_cell[: -len(HIDDEN)]
                 args = ()
                 kwargs["store_history"] = False
-            return original(raw_cell, *args, **kwargs)
+            self.inside = True
+            try:
+                return original(raw_cell, *args, **kwargs)
+            finally:
+                self.inside = False
 
         return run
 

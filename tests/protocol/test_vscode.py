@@ -53,11 +53,9 @@ del _VSCODE_getVariable
 del _VSCODE_rwho_ls
 """
 
-# The extension's own has much more code before the list, so that its thread seldom lists variables
-# while the main thread deletes one, which IPython does not bear.
 DESCRIBE = """\
 import json, time
-time.sleep(0.1)
+time.sleep(0.1)  # the extension's own code takes its time too
 def _VSCODE_getVariableDescriptions(names):
     return json.dumps([
         {"name": name, "type": type(globals()[name]).__name__, "value": repr(globals()[name])}
