@@ -20,6 +20,8 @@
     ├── SessionChanged          the service ran the cell in another session
     ├── ReplayFailed            a cell failed when the session's cells were run again
     ├── UsageError              a %tci line that can't be understood
+    ├── FileError               files that can't be transferred or removed; nothing has changed
+    ├── TransferFailed          a transfer of files that broke off on the way
     ├── RemoteCallFailed        what the kernel ran in the session for itself failed there
     └── RequestRejected         (local server) a request that it answers with a 4xx or 5xx
 
@@ -37,6 +39,7 @@ __all__ = [
     "ConnectionFailed",
     "ConnectionLost",
     "ExecutionRefused",
+    "FileError",
     "InvalidAnswer",
     "MissingKey",
     "OutOfCredit",
@@ -50,6 +53,7 @@ __all__ = [
     "SessionExpired",
     "TCIError",
     "TLSFailed",
+    "TransferFailed",
     "UsageError",
 ]
 
@@ -185,6 +189,14 @@ class ReplayFailed(TCIError):
 
 class UsageError(TCIError):
     """A `%tci` line that can't be understood. Nothing was sent."""
+
+
+class FileError(TCIError):
+    """Files that can't be transferred, listed or removed as asked. Nothing has changed."""
+
+
+class TransferFailed(TCIError):
+    """A transfer of files broke off. What had arrived is whole; nothing of the rest is left."""
 
 
 class RemoteCallFailed(TCIError):

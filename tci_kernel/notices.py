@@ -32,6 +32,24 @@ class Notice:
         transient = {"display_id": self._display_id}
         yield Display({"text/plain": text}, transient=transient, update=update)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is something to take away."""
+        return self._display_id is not None
+
+    def replace(self, display: Display) -> Iterator[Event]:
+        """Show something that stays, in the notice's place if there is one.
+
+        Unlike `wipe`, it leaves alone what the cell has shown before.
+        """
+        display_id, self._display_id = self._display_id, None
+        if display_id is None:
+            yield display
+        else:
+            yield Display(
+                display.data, display.metadata, transient={"display_id": display_id}, update=True
+            )
+
     def wipe(self) -> Iterator[Event]:
         """Take the notice away, if there is one."""
         if self._display_id is not None:

@@ -39,7 +39,7 @@ def answer(outputs: Sequence[Output]) -> Any:
     """
     printed = "".join(str(output.data) for output in outputs if output.type == "stdout")
     _, begin, rest = printed.partition(BEGIN)
-    text, end, _ = rest.partition(END.rstrip())
+    text, end, _ = rest.partition(END.rstrip("\n"))
     if not begin or not end:
         errors = [str(output.data) for output in outputs if output.type == "error"]
         if errors:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from traitlets import Bool, Enum, Float
+from traitlets import Bool, Enum, Float, Int
 from traitlets.config import Configurable
 
 from tci_kernel import helper, programs
@@ -66,6 +66,13 @@ class RemoteSession(Configurable):
         help="Send a helper into each session, in one hidden request when it begins. It brings "
         "back what the service's answers lose: metadata, updates of displays, the numbers of "
         "cells, completion, inspection.",
+    ).tag(config=True)
+
+    transfer_size = Int(
+        4_000_000,
+        min=65_536,
+        help="Bytes of files in one request, or in its answer. A service that finds requests too "
+        "large (HTTP 413) may take smaller ones.",
     ).tag(config=True)
 
     def __init__(

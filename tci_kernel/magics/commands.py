@@ -12,7 +12,7 @@ import click
 
 from tci_kernel.errors import UsageError
 from tci_kernel.events import Event, Stream
-from tci_kernel.magics import sessions, settings
+from tci_kernel.magics import files, sessions, settings
 from tci_kernel.magics.group import Context, tci
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["MODULES", "run", "tci"]
 
 # What each module adds to the group, by being imported.
-MODULES = (sessions, settings)
+MODULES = (sessions, files, settings)
 
 
 async def run(words: str, service: Service, request: Request) -> AsyncIterator[Event]:

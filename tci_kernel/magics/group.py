@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 import click
 
 from tci_kernel.events import Event
+from tci_kernel.notices import Notice
 
 if TYPE_CHECKING:
     from tci_kernel.service import Request, Service
@@ -34,6 +35,10 @@ class Context:
     def interactive(self) -> bool:
         """Whether somebody sits in front of the cell and may be shown how far a command is."""
         return self.request.ask is not None
+
+    def notice(self) -> Notice:
+        """What shows how far the command is, for as long as it runs."""
+        return Notice(enabled=self.interactive and self.service.session.show_progress)
 
     async def session(self) -> RemoteSession:
         """The session, once there is a key: for commands that send something.

@@ -49,6 +49,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
     return Display({"text/plain": text, "text/html": html})
 
 
+def titled(text: str, body: Display) -> Display:
+    """Something with a line or two of text above it."""
+    title = message(text)
+    return Display({kind: f"{title.data[kind]}\n{body.data[kind]}" for kind in title.data})
+
+
 def moment(time: datetime | None) -> str:
     """A time and how far it is from now."""
     if time is None:

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 import click
 
 from tci_kernel.errors import MissingKey, TCIError, UsageError
+from tci_kernel.files.remote import listing
+from tci_kernel.files.transfer import printable
 from tci_kernel.magics.group import Context, Events, command
 from tci_kernel.magics.report import facts, message, moment, table
 from tci_kernel.schema import SessionInfo
+from tci_kernel.session import RemoteSession
 
 
 @command("status")
@@ -35,8 +38,19 @@ async def status(context: Context) -> Events:
                 ("Expires", moment(info.expires_at)),
                 ("Cells run", str(info.execute_count)),
             ]
+    if session.id is not None and listed:
+        rows.append(("Files", await _files(session)))
     rows += [("Service", f"{client.base_url} ({place})"), ("Round trip", distance)]
     yield facts(rows)
+
+
+async def _files(session: RemoteSession) -> str:
+    """How many there are, and where."""
+    try:
+        place, entries = await listing(session)
+    except TCIError as error:
+        return f"not known: {str(error).splitlines()[0]}"
+    return f"{len(entries)} in {printable(place)}"
 
 
 @command("sessions")

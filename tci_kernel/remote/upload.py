@@ -1,0 +1,201 @@
+"""Puts files together in the session from the parts in which they arrive.
+
+It is sent as text with each request (see `calls`) and runs one operation. It may meet any Python
+from 3.7 on, with IPython or without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import sys
+from typing import Any, Callable, Iterator
+
+# Begin the names of what is on its way: a part as it arrives, and the file that it is added to.
+PART = "tci-upload-"
+STAGED = ".tci-upload-"
+
+# Bytes that are read at a time.
+BLOCK = 1 << 20
+
+
+class Refused(Exception):
+    """What is asked can't be done; nothing has changed. Its text is for the user."""
+
+
+class Broken(Exception):
+    """A transfer breaks off on the way. Its text is for the user."""
+
+
+def prepare(to: str, directories: list[list[str]], targets: list[list[str]]) -> dict[str, Any]:
+    """Check that files can be written, and make the directories that they need, or nothing.
+
+    Args:
+        to: the directory that everything goes into.
+        directories: the parts of those that are to be there, even if nothing goes into them.
+        targets: the parts of the files.
+
+    Returns:
+        `targets`, the absolute path of each, and `made`, the directories that are new.
+    """
+    base = os.path.abspath(os.path.expanduser(to))
+    # Over a link to the file itself: it, and not the link, is replaced.
+    paths = [os.path.realpath(os.path.join(base, *parts)) for parts in targets]
+    for path in paths:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise Refused("%r is there already, and is not a file." % path)
+    wanted = [base, *(os.path.join(base, *parts) for parts in directories)]
+    made: list[str] = []
+    try:
+        for directory in (*wanted, *(os.path.dirname(path) for path in paths)):
+            make_directory(directory, made)
+        for directory in {os.path.dirname(path) for path in paths}:
+            if not os.access(directory, os.W_OK):
+                raise Refused("There is no permission to write into %r." % directory)
+    except BaseException:
+        discard_directories(made)
+        raise
+    return {"targets": paths, "made": made}
+
+
+def make_directory(path: str, made: list[str]) -> None:
+    """Make a directory and its parents; note which are new."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+        if os.path.lexists(missing[-1]):
+            raise Refused("%r is needed as a directory, and is a file." % missing[-1])
+    for directory in reversed(missing):
+        try:
+            os.mkdir(directory)
+        except OSError as error:
+            raise Refused("%r can't be made: %s." % (directory, error.strerror)) from None
+        made.append(directory)
+
+
+def receive(token: str, parts: list[dict[str, Any]]) -> None:
+    """Add parts that have just arrived to their files; put what is complete into its place.
+
+    Args:
+        token: begins the names of all that belongs to one upload.
+        parts: in order. Of each: `name`, as it arrived, or None if it is empty; `target`, the
+            file's path; `offset`; `sha256`; and for the last of a file `whole`, its SHA-256, and
+            `executable`.
+    """
+    place = landing([part["name"] for part in parts if part["name"]])
+    try:
+        for part in parts:
+            staged = staged_for(part["target"], token)
+            append(part, staged, place)
+            if part.get("whole"):
+                finish(part, staged)
+    except BaseException:
+        discard(token, [part["target"] for part in parts], [])
+        raise
+
+
+def staged_for(target: str, token: str) -> str:
+    """Where a file of an upload is put together: beside its place, to be moved there at once."""
+    return os.path.join(os.path.dirname(target), STAGED + token)
+
+
+def append(part: dict[str, Any], staged: str, place: str) -> None:
+    """Add a part to its file, and remove it from where it arrived."""
+    data = b""
+    if part["name"]:
+        arrived = os.path.join(place, part["name"])
+        with open(arrived, "rb") as file:
+            data = file.read()
+        os.remove(arrived)
+    if hashlib.sha256(data).hexdigest() != part["sha256"]:
+        raise Broken("A part of %r did not arrive as it was sent." % part["target"])
+    with open(staged, "ab" if part["offset"] else "xb") as file:
+        if file.tell() != part["offset"]:
+            raise Broken("%r changed while it was put together." % staged)
+        file.write(data)
+
+
+def finish(part: dict[str, Any], staged: str) -> None:
+    """Put a file that is complete into its place, in one step."""
+    with open(staged, "rb") as file:
+        whole = hashlib.sha256()
+        for block in iter(lambda: file.read(BLOCK), b""):
+            whole.update(block)
+    if whole.hexdigest() != part["whole"]:
+        raise Broken("%r did not arrive as it was sent." % part["target"])
+    if part["executable"]:
+        mode = stat.S_IMODE(os.stat(staged).st_mode)
+        os.chmod(staged, mode | (mode & 0o444) >> 2)  # for whoever may read it
+    os.replace(staged, part["target"])
+
+
+def landing(arrived: list[str]) -> str:
+    """The directory that a request's files are written to; the code may have left it."""
+    for directory in origins():
+        if all(os.path.exists(os.path.join(directory, name)) for name in arrived):
+            return directory
+    raise Broken(
+        "What was sent is not found, since the working directory was changed: os.chdir() back to "
+        "where the session began, and try again."
+    )
+
+
+def origins() -> Iterator[str]:
+    """Where the session may have begun, the likeliest first."""
+    here = os.getcwd()
+    yield here
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        yield shell.starting_dir
+    yield os.environ.get("PWD", here)
+    yield os.path.expanduser("~")
+    while here != os.path.dirname(here):
+        here = os.path.dirname(here)
+        yield here
+
+
+def discard(token: str, targets: list[str], made: list[str]) -> None:
+    """Remove what an upload that does not end well leaves behind.
+
+    Args:
+        token: see `receive`.
+        targets: files that may have been begun.
+        made: directories that the upload made; those that are empty go.
+    """
+    staged = [staged_for(target, token) for target in targets]
+    for directory in {*origins()}:
+        with contextlib.suppress(OSError):
+            staged += [
+                os.path.join(directory, name)
+                for name in os.listdir(directory)
+                if name.startswith(PART + token)
+            ]
+    for path in staged:
+        with contextlib.suppress(OSError):
+            os.remove(path)
+    discard_directories(made)
+
+
+def discard_directories(made: list[str]) -> None:
+    """Remove directories, children last named first, unless something is in them."""
+    for directory in reversed(made):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    operation.__name__: operation for operation in (prepare, receive, discard)
+}
+
+
+def main(operation: str, **arguments: Any) -> Any:
+    """Run an operation."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise Refused("The working directory is gone. os.chdir() to another.") from None
+    return OPERATIONS[operation](**arguments)
