@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,10 @@ from tci_kernel.errors import FileError
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+
+# What the library calls the group for the slash after a directory.
+_SLASH = "ps_d"
 
 
 class Rules:
@@ -46,7 +51,7 @@ class Rules:
         return True
 
     def _is_out(self, path: Path, is_directory: bool) -> bool:
-        if path.name == ".git" or self._exclude.match_file(_named(path, self._base, is_directory)):
+        if path.name == ".git" or _verdict(self._exclude, _named(path, self._base, is_directory)):
             return True
         below = path.parent.relative_to(self._base)
         inside = [self._base / parent for parent in (below, *below.parents)]
@@ -56,7 +61,7 @@ class Rules:
         """What the first of some directories says whose rules have something to say."""
         for directory in directories:
             name = _named(path, directory, is_directory)
-            if (verdict := self._spec_of(directory).check_file(name).include) is not None:
+            if (verdict := _verdict(self._spec_of(directory), name)) is not None:
                 return verdict
         return False
 
@@ -80,6 +85,26 @@ def _up_to_repository(base: Path) -> Iterator[Path]:
 def _named(path: Path, directory: Path, is_directory: bool) -> str:
     """A path as the rules of a directory see it."""
     return path.relative_to(directory).as_posix() + "/" * is_directory
+
+
+def _verdict(spec: GitIgnoreSpec, name: str) -> bool | None:
+    """Whether rules ignore something, by the last that matches it; None if none does."""
+    for pattern in reversed(spec.patterns):
+        if pattern.regex is not None and _fits(pattern.regex, name):
+            return pattern.include
+    return None
+
+
+def _fits(pattern: re.Pattern[str], name: str) -> bool:
+    """Whether one of the library's patterns matches something itself.
+
+    They also match all that is below a directory that they match, which has been asked about
+    before: the slash that they found is then not the name's last letter. And those that match
+    what is in a directory alone (`x/**`) would take its own slash for the first letter of that.
+    """
+    if _SLASH in pattern.groupindex:
+        return any(match.end(_SLASH) in (-1, len(name)) for match in pattern.finditer(name))
+    return pattern.search(name.rstrip("/")) is not None
 
 
 def _lines(path: Path) -> list[str]:

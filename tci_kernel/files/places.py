@@ -55,13 +55,15 @@ class Destination:
             FileError: it may not, and why.
         """
         with _explaining(path, FileError):
-            if os.path.lexists(path):
-                mode = path.lstat().st_mode
-                if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-                    raise FileError(f"{str(path)!r} is there already, and is not a file.")
-                if not self._force:
-                    raise FileError(f"{str(path)!r} is there already. Replace it with --force.")
             self.check_directory(path.parent)
+            try:
+                mode = path.lstat().st_mode
+            except FileNotFoundError:
+                return
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                raise FileError(f"{str(path)!r} is there already, and is not a file.")
+            if not self._force:
+                raise FileError(f"{str(path)!r} is there already. Replace it with --force.")
 
     def check_directory(self, path: Path) -> None:
         """Check that a directory is there and can be written to, or can be made.

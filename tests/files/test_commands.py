@@ -1,0 +1,306 @@
+"""`%tci upload`, `download`, `ls`, `rm` as somebody uses them, in a real kernel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.files.conftest import held
+from tests.support.counting import CountingProxy, counted
+from tests.support.kernels import PATIENCE, Answer, KernelDriver, kernel
+from tests.support.servers import TOKEN, serving
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kernel's working directory."""
+    return tmp_path_factory.mktemp("here")
+
+
+@pytest.fixture(scope="module")
+def served(here: Path) -> Iterator[KernelDriver]:
+    before = Path.cwd()
+    os.chdir(here)
+    try:
+        with kernel("tci-local") as driver:
+            yield driver
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture
+def driver(served: KernelDriver, here: Path) -> KernelDriver:
+    """The kernel, with nothing at either end."""
+    assert served.run("!rm -rf ./* ./.[!.]*").text() == ""
+    for path in sorted(here.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    return served
+
+
+def shown(answer: Answer) -> str:
+    """The text of the one display of an answer, which has an HTML form too."""
+    assert answer.reply["status"] == "ok", answer.reply
+    data = answer.only("display_data")["data"]
+    assert data["text/html"].startswith(("<table>", "<p>"))
+    text: str = data["text/plain"]
+    return text
+
+
+def failure(answer: Answer) -> str:
+    """The text of an error, which says no more than the user needs."""
+    assert answer.reply["status"] == "error"
+    assert len(answer.reply["traceback"]) == 1
+    return f"{answer.reply['ename']}: {answer.reply['evalue']}"
+
+
+def there(driver: KernelDriver) -> set[str]:
+    """What is in the session."""
+    found = driver.run(
+        "import os; print('\\0'.join(os.path.join(d, n) for d, ds, ns in os.walk('.') "
+        "for n in (*ds, *ns)), end='')"
+    ).text()
+    return {name.removeprefix("./") for name in found.split("\0") if name}
+
+
+def test_a_file_goes_there_and_comes_back(driver: KernelDriver, here: Path) -> None:
+    (here / "data.csv").write_text("a,b\n")
+    assert shown(driver.run("%tci upload data.csv")).startswith("Uploaded data.csv (4 B) in 0.")
+    assert driver.run("print(open('data.csv').read())").text() == "a,b\n\n"
+    driver.run("open('result.txt', 'w').write('done')")
+    assert shown(driver.run("%tci download result.txt --to out/")).startswith(
+        "Downloaded result.txt (4 B) to out/ in 0."
+    )
+    assert held(here / "out") == {"result.txt": b"done"}
+    listed = shown(driver.run("%tci ls")).splitlines()
+    assert listed[0].split() == ["Name", "Kind", "Size", "Changed"]
+    assert [line.split()[0] for line in listed[1:]] == ["data.csv", "result.txt"]
+    assert "Files       2 in /" in shown(driver.run("%tci"))
+    assert shown(driver.run("%tci rm data.csv result.txt")) == "Removed 2 files and directories."
+    assert shown(driver.run("%tci ls")).startswith("Nothing is in /")
+
+
+def test_a_directory_is_shown_as_a_table(driver: KernelDriver, here: Path) -> None:
+    (here / "d" / "sub" / "empty").mkdir(parents=True)
+    (here / "d" / "b.bin").write_bytes(bytes(1500))
+    (here / "d" / "a<b>.txt").write_text("x")
+    (here / "d" / "skip.log").write_text("x")
+    (here / "d" / "lost").symlink_to("nowhere")
+    answer = driver.run("%tci upload d --exclude '*.log' --to new/place")
+    lines = shown(answer).splitlines()
+    assert lines[0].startswith("Uploaded 2 files (1.5 kB) to new/place in ")
+    assert "lost' is a link that leads nowhere" in lines[1]
+    assert [line.split() for line in lines[2:]] == [
+        ["Name", "Size"],
+        ["d/a<b>.txt", "1", "B"],
+        ["d/b.bin", "1.5", "kB"],
+    ]
+    assert "<td>d/a&lt;b&gt;.txt</td>" in answer.only("display_data")["data"]["text/html"]
+    assert there(driver) == {
+        "new",
+        "new/place",
+        "new/place/d",
+        "new/place/d/sub",
+        "new/place/d/sub/empty",
+        "new/place/d/a<b>.txt",
+        "new/place/d/b.bin",
+    }
+
+
+def test_odd_names_are_only_names(driver: KernelDriver, here: Path) -> None:
+    names = ["a b", "-rf", "--to", "ž 🐎", "x\x1b[2J\n", "*", "$HOME"]
+    for name in names:
+        (here / name).write_text(name)
+    words = " ".join(f"'{name}'" for name in names if "\n" not in name)
+    shown(driver.run(f"%tci upload -- {words} x?*"))
+    assert there(driver) == set(names)
+    assert "x\\x1b[2J\\n" in shown(driver.run("%tci ls"))
+    shown(driver.run("%tci download --force -- '-rf' 'a b'"))
+    shown(driver.run("%tci rm -- '-rf' '--to' '*'"))
+    assert there(driver) == set(names) - {"-rf", "--to", "*"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("upload", "Missing argument 'PATH...'"),
+        ("upload missing", "FileError: There is no 'missing' in /"),
+        ("upload 'no*match'", "FileError: Nothing matches 'no*match'"),
+        ("upload pipe", "is a pipe, not a file"),
+        ("upload loop", "leads back to itself"),
+        ("upload file inner/file", "would both become 'file'"),
+        ("upload file --exclude '!'", "'!' is no pattern"),
+        ("upload file --to file/x", "FileError: In the session: "),
+        ("download", "Missing argument 'REMOTE...'"),
+        ("download missing", "FileError: In the session: There is no 'missing' in /"),
+        ("download file", "is there already. Replace it with --force."),
+        ("download file --to pipe --force", "is there already, and is not a file"),
+        ("download file --to file/x", "is needed as a directory, and is none"),
+        ("ls missing", "FileError: In the session: There is no "),
+        ("rm missing", "FileError: In the session: There is no 'missing'"),
+        ("rm directory", "add -r"),
+        ("rm -r .", "is not removed"),
+        ("rm -r /", "is not removed"),
+        ("rm -r ~", "is not removed"),
+    ],
+)
+def test_mistakes_are_named_and_change_nothing(
+    driver: KernelDriver, here: Path, line: str, said: str
+) -> None:
+    (here / "inner").mkdir()
+    (here / "file").write_text("here")
+    (here / "inner" / "file").write_text("here")
+    (here / "loop").symlink_to("loop")
+    os.mkfifo(here / "pipe")
+    driver.run("open('file', 'w').write('there'); os.mkdir('directory')")
+    assert said in failure(driver.run(f"%tci {line}"))
+    assert there(driver) == {"file", "directory"}
+    assert (here / "file").read_text() == "here"
+    assert {path.name for path in here.iterdir()} == {"inner", "file", "loop", "pipe"}
+
+
+def test_a_full_disk_here_leaves_nothing(driver: KernelDriver, here: Path) -> None:
+    driver.run("open('large', 'wb').write(bytes(9_000_000))")
+    process = psutil.Process(driver.manager.provisioner.pid)  # type: ignore[union-attr]
+    process.rlimit(psutil.RLIMIT_FSIZE, (5_000_000, psutil.RLIM_INFINITY))
+    try:
+        said = failure(driver.run("%tci download large --to new/"))
+    finally:
+        process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+    assert said.startswith("TransferFailed: ")
+    assert "large' can't be written: File too large" in said
+    assert "The file has not been written." in said
+    assert held(here) == {}
+
+
+# -- long transfers --------------------------------------------------------------------------
+
+
+def begin(driver: KernelDriver, line: str) -> str:
+    """Send a line and wait until a bar shows how far it is."""
+    msg_id = driver.client.execute(line, allow_stdin=True, stop_on_error=False)
+    while True:
+        message = driver.client.get_iopub_msg(timeout=PATIENCE)
+        if message["parent_header"].get("msg_id") == msg_id and "data" in message["content"]:
+            assert "loading: " in message["content"]["data"]["text/plain"]
+            return str(msg_id)
+
+
+@pytest.mark.parametrize("line", ["upload endless --to new", "download endless --to new/"])
+def test_an_interrupt_leaves_no_part_at_either_end(
+    driver: KernelDriver, here: Path, line: str
+) -> None:
+    with (here / "endless").open("wb") as file:
+        file.truncate(10**11)
+    if line.startswith("download"):
+        (here / "endless").unlink()
+        driver.run("open('endless', 'wb').truncate(10**11)")
+    before = there(driver), set(held_names(here))
+    msg_id = begin(driver, f"%tci {line}")
+    for _ in range(3):  # impatience is harmless
+        driver.interrupt()
+    answer = driver.finish(msg_id)
+    assert answer.reply["ename"] == "KeyboardInterrupt"
+    last = [content for kind, content in answer.outputs if kind == "update_display_data"][-1]
+    assert "loading ended after " in last["data"]["text/plain"]
+    assert (there(driver), set(held_names(here))) == before
+    assert driver.run("1 + 1").reply["status"] == "ok"
+
+
+def held_names(directory: Path) -> list[str]:
+    return [path.name for path in directory.rglob("*")]
+
+
+def test_a_bar_is_replaced_and_what_the_cell_showed_before_stays(
+    driver: KernelDriver, here: Path
+) -> None:
+    with (here / "large").open("wb") as file:
+        file.truncate(150_000_000)
+    answer = driver.run("%tci ls\n%tci upload large\nprint('after')", allow_stdin=True)
+    kinds = [kind for kind, _ in answer.outputs]
+    assert "clear_output" not in kinds
+    outputs: dict[str, Any] = {}
+    for kind, content in answer.outputs[:-1]:
+        name = content["transient"].get("display_id", "table")
+        assert (kind == "update_display_data") == (name in outputs)
+        outputs[name] = content["data"]["text/plain"]
+    assert [text.split()[0] for text in outputs.values()] == ["Nothing", "Uploaded"]
+
+
+def test_200_mb_go_both_ways_in_little_memory(driver: KernelDriver, here: Path) -> None:
+    whole = hashlib.sha256()
+    with (here / "large").open("wb") as file:
+        for _ in range(50):
+            data = os.urandom(4_000_000)
+            whole.update(data)
+            file.write(data)
+    shown(driver.run("%tci upload large"))  # and nothing else: nobody looks at a bar
+    hashed = driver.run(
+        "import hashlib\nprint(hashlib.file_digest(open('large', 'rb'), 'sha256').hexdigest())"
+    )
+    assert hashed.text().strip() == whole.hexdigest()
+    shown(driver.run("%tci download large --to back"))
+    with (here / "back").open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == whole.hexdigest()
+    process = psutil.Process(driver.manager.provisioner.pid)  # type: ignore[union-attr]
+    for part in (process, *process.children(recursive=True)):
+        # The kernel's has the local server in it. Neither holds anything like the file.
+        assert peak(part.pid) < 320_000_000
+
+
+def peak(pid: int) -> int:
+    """The most memory that a process has had, in bytes."""
+    (line,) = [
+        line
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmHWM:")
+    ]
+    return int(line.split()[1]) * 1024
+
+
+# -- what is sent ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def remote() -> Iterator[tuple[KernelDriver, CountingProxy]]:
+    """The kernel `tci`, for which a session costs, behind a proxy that counts."""
+    with (
+        serving() as server,
+        counted(server.base_url) as proxy,
+        kernel("tci", TOGETHER_BASE_URL=proxy.base_url, TOGETHER_API_KEY=TOKEN) as driver,
+    ):
+        yield driver, proxy
+
+
+def test_nothing_is_sent_for_what_can_be_refused_here(
+    remote: tuple[KernelDriver, CountingProxy], tmp_path: Path
+) -> None:
+    driver, proxy = remote
+    (tmp_path / "file").touch()
+    for line in (
+        f"upload {tmp_path}/missing",
+        f"upload {tmp_path}/file --exclude '!'",
+        "download x",
+        "ls",
+        "rm x",
+    ):
+        failure(driver.run(f"%tci {line}"))
+    assert proxy.executions() == 0
+    shown(driver.run(f"%tci upload {tmp_path}/file"))
+    assert driver.run("import os; print(os.listdir())").text() == "['file']\n"
+
+
+def test_it_leaves_no_trace_in_the_session(remote: tuple[KernelDriver, CountingProxy]) -> None:
+    driver, _ = remote
+    driver.run("%reset -f")
+    driver.run("%tci ls")
+    count = driver.run("1 + 1").count
+    assert driver.run("_").only("execute_result")["data"]["text/plain"] == "2"
+    names = driver.run("print([name for name in dir() if not name.startswith('_')])").text()
+    assert names == "['In', 'Out', 'exit', 'get_ipython', 'open', 'quit']\n"
+    assert driver.run("print(len(In))").count == count + 3
