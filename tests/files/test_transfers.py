@@ -125,6 +125,24 @@ async def test_the_code_may_have_gone_elsewhere(
     assert (await listing(any_session))[0] == str(there / "deeper")
 
 
+async def test_a_working_directory_that_is_gone_is_named(
+    any_session: RemoteSession, here: Path, there: Path
+) -> None:
+    (here / "x").write_text("x")
+    (there / "gone").mkdir()
+    await run(any_session, "import os; os.chdir('gone'); os.rmdir('../gone')")
+    for attempt in (upload(any_session, "x"), download(any_session, "x")):
+        with pytest.raises(FileError, match="working directory is gone"):
+            await attempt
+    await run(any_session, f"os.chdir({str(there)!r})")
+    (there / "gone").mkdir()
+    os.chdir(there / "gone")
+    (there / "gone").rmdir()
+    with pytest.raises(FileError, match="can't be looked for"):
+        find_sources(["x"])
+    os.chdir(here)
+
+
 async def test_where_the_parts_are_not_found_the_user_reads_what_to_do(
     plain_session: RemoteSession, here: Path, there: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
