@@ -20,8 +20,9 @@ from tci_kernel.magics.paths import LOCAL_PATH, REMOTE_PATH
 from tci_kernel.magics.progress import watched
 from tci_kernel.magics.report import message, size, table, titled
 
-# Rows of a table; a notebook should not hold more.
-MAX_ROWS = 1_000
+# Rows of a table, of what was asked for and of what was done; a notebook should not hold more.
+MAX_LISTED = 1_000
+MAX_TRANSFERRED = 20
 
 
 @command("upload")
@@ -81,7 +82,7 @@ def _report(transfer: Transfer, verb: str, place: str, seconds: float) -> Displa
     lines += [f"Left out: {printable(text)}" for text in transfer.left_out]
     if len(sizes) <= 1:
         return message("\n".join(lines))
-    return titled("\n".join(lines), table(("Name", "Size"), _bounded(sizes), ""))
+    return titled("\n".join(lines), table(("Name", "Size"), _bounded(sizes, MAX_TRANSFERRED), ""))
 
 
 @command("ls")
@@ -91,7 +92,7 @@ async def ls(context: Context, path: str) -> Events:
     place, entries = await listing(await context.session(), path)
     rows = [_row(entry) for entry in entries]
     columns = ("Name", "Kind", "Size", "Changed")
-    yield table(columns, _bounded(rows), f"Nothing is in {printable(place)}.")
+    yield table(columns, _bounded(rows, MAX_LISTED), f"Nothing is in {printable(place)}.")
 
 
 def _row(entry: Entry) -> tuple[str, str, str, str]:
@@ -114,11 +115,11 @@ def _moment(seconds: float) -> str:
         return "not known"
 
 
-def _bounded(rows: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
-    if len(rows) <= MAX_ROWS:
+def _bounded(rows: Sequence[tuple[str, ...]], limit: int) -> Sequence[tuple[str, ...]]:
+    if len(rows) <= limit:
         return rows
-    more = f"… and {len(rows) - MAX_ROWS} more"
-    return [*rows[:MAX_ROWS], (more, *[""] * (len(rows[0]) - 1))]
+    more = f"… and {len(rows) - limit} more"
+    return [*rows[:limit], (more, *[""] * (len(rows[0]) - 1))]
 
 
 @command("rm")

@@ -112,6 +112,19 @@ def test_a_directory_is_shown_as_a_table(driver: KernelDriver, here: Path) -> No
     }
 
 
+def test_a_table_has_no_more_rows_than_somebody_reads(driver: KernelDriver, here: Path) -> None:
+    (here / "many").mkdir()
+    for number in range(1, 1011):
+        (here / "many" / f"{number:04}").touch()
+    uploaded = shown(driver.run("%tci upload many")).splitlines()
+    assert uploaded[0].startswith("Uploaded 1010 files (0 B) in ")
+    assert uploaded[-2].split() == ["many/0020", "0", "B"]
+    assert uploaded[-1] == "… and 990 more"
+    listed = shown(driver.run("%tci ls many")).splitlines()
+    assert len(listed) == 1 + 1000 + 1
+    assert listed[-1] == "… and 10 more"
+
+
 def test_odd_names_are_only_names(driver: KernelDriver, here: Path) -> None:
     names = ["a b", "-rf", "--to", "ž 🐎", "x\x1b[2J\n", "*", "$HOME"]
     for name in names:
@@ -220,7 +233,7 @@ def test_a_bar_is_replaced_and_what_the_cell_showed_before_stays(
     driver: KernelDriver, here: Path
 ) -> None:
     with (here / "large").open("wb") as file:
-        file.truncate(150_000_000)
+        file.truncate(200_000_000)
     answer = driver.run("%tci ls\n%tci upload large\nprint('after')", allow_stdin=True)
     kinds = [kind for kind, _ in answer.outputs]
     assert "clear_output" not in kinds
