@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 VSCODE := tests/clients/vscode
 
-.PHONY: demo test clients programs soak lint format bench openapi docs clean
+.PHONY: demo test clients programs pictures soak lint format bench openapi docs clean
 
 # Execute the tour on the local kernel, to a notebook and a page.
 demo: $(VENV)/.demo
@@ -38,6 +38,10 @@ programs:
 	[ -z "$$missing" ] || { \
 		as=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 		$$as apt-get update -qq && $$as apt-get install -qq --yes chromium nodejs npm; }
+
+# The pictures of JupyterLab in the documents, taken while its tests run.
+pictures: $(VENV)/.dev clients
+	PICTURES=1 $(BIN)/python -m pytest tests/clients/test_browser.py
 
 # Many cells with random faults; the suite has a shorter run of it.
 soak: $(VENV)/.dev
