@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
+VSCODE := tests/clients/vscode
 
-.PHONY: demo test soak lint format bench openapi docs clean
+.PHONY: demo test clients programs pictures soak lint format bench openapi docs clean
 
 # Execute the tour on the local kernel, to a notebook and a page.
 demo: $(VENV)/.demo
@@ -23,6 +24,24 @@ test: $(VENV)/.dev
 	$(BIN)/coverage run -m pytest $(PYTEST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# What the tests of real clients need beside Python's packages: a browser, and the packages of VS
+# Code's extension for Node. Where it is missing, these tests are skipped.
+clients: $(VSCODE)/node_modules/.package-lock.json
+
+$(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json | programs
+	cd $(VSCODE) && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+programs:
+	@for name in chromium node npm; do command -v $$name > /dev/null || missing=1; done; \
+	[ -z "$$missing" ] || { \
+		as=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$as apt-get update -qq && $$as apt-get install -qq --yes chromium nodejs npm; }
+
+# The pictures of JupyterLab in the documents, taken while its tests run.
+pictures: $(VENV)/.dev clients
+	PICTURES=1 $(BIN)/python -m pytest tests/clients/test_browser.py
 
 # Many cells with random faults; the suite has a shorter run of it.
 soak: $(VENV)/.dev
@@ -52,7 +71,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .coverage .coverage.*
+	rm -rf $(VENV) $(VSCODE)/node_modules build dist .pytest_cache .coverage .coverage.*
 
 # The stamps are newer than what was installed, so that a second run starts from what is there.
 $(VENV)/.demo: pyproject.toml | $(BIN)/pip

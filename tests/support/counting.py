@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from select import select
 from urllib.parse import urlsplit
 
 _HOP_BY_HOP = {"connection", "host", "keep-alive", "transfer-encoding", "content-length"}
@@ -50,6 +51,12 @@ def counted(base_url: str) -> Iterator[CountingProxy]:
             headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}
             connection = http.client.HTTPConnection(target.hostname or "", target.port)
             connection.request(self.command, self.path, body or None, headers)
+            # A caller that hangs up wants its code stopped: the server must see it.
+            readable, _, _ = select([connection.sock, self.connection], [], [])
+            if connection.sock not in readable:
+                connection.close()
+                self.close_connection = True
+                return
             response = connection.getresponse()
             content = response.read()
             connection.close()

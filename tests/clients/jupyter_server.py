@@ -1,0 +1,107 @@
+"""A real `jupyter lab` process, with directories of its own. It serves Notebook 7 as well."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import nbformat
+from jupyter_client.kernelspec import get_kernel_spec
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+
+TOKEN = "a-token-for-browsers"
+
+# No question about news, and nothing asked of the network.
+QUIET = {"@jupyterlab/apputils-extension/notification": {"fetchNews": "false"}}
+
+
+@dataclass(frozen=True)
+class JupyterServer:
+    """Where it listens, and the folder whose notebooks it shows."""
+
+    url: str
+    folder: Path
+
+    def write(self, name: str, kernel: str, *cells: str) -> None:
+        """Put a notebook into the folder."""
+        book = new_notebook(cells=[new_code_cell(source) for source in cells])
+        self.put(name, kernel, book)
+
+    def put(self, name: str, kernel: str, book: NotebookNode) -> None:
+        book.metadata.kernelspec = {
+            "name": kernel,
+            "display_name": get_kernel_spec(kernel).display_name,
+            "language": "python",
+        }
+        nbformat.write(book, self.folder / name)
+
+    def read(self, name: str) -> NotebookNode:
+        """A notebook as it is saved."""
+        book: NotebookNode = nbformat.read(self.folder / name, as_version=4)
+        return book
+
+    def address(self, path: str) -> str:
+        return f"{self.url}/{quote(path)}?token={TOKEN}"
+
+
+@contextmanager
+def jupyter_server(home: Path, **environment: str) -> Iterator[JupyterServer]:
+    """Start JupyterLab at home in an empty directory, and stop it afterwards."""
+    settings = home / "settings"
+    for name, values in QUIET.items():
+        file = settings / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(values))
+    folder = home / "notebooks"
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    inside = {
+        name: str(home / name.lower())
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    }
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+                *(f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}"),
+                f"--IdentityProvider.token={TOKEN}",
+            ],
+            env={
+                **os.environ,
+                **inside,
+                "HOME": str(home),
+                "JUPYTERLAB_SETTINGS_DIR": str(settings),
+                "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+                **environment,
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_until_it_listens(port, process)
+        yield JupyterServer(f"http://127.0.0.1:{port}", folder)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"JupyterLab has ended with {process.returncode}")

@@ -1,0 +1,198 @@
+"""Notebooks in JupyterLab and Notebook 7, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client.kernelspec import get_kernel_spec
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.clients.jupyter_server import JupyterServer, jupyter_server
+from tests.clients.notebook_page import PATIENCE, VIEW, NotebookPage, picture
+from tests.support.programs import needed
+from tests.support.servers import ServerProcess
+
+TOUR = Path(__file__).parents[2] / "examples" / "tour.ipynb"
+
+INTERFACES = ("lab", "notebook")
+KERNELS = ("tci-local", "tci")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = needed("chromium", "chromium-browser", "google-chrome")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not work for root.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport=VIEW)
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[JupyterServer]:
+    """JupyterLab, whose kernel `tci` uses the shared local server."""
+    home = tmp_path_factory.mktemp("jupyter")
+    settings = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
+    with jupyter_server(home, **settings) as started:
+        yield started
+
+
+@pytest.fixture(params=INTERFACES)
+def interface(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def test_both_kernels_are_in_the_launcher(jupyter: JupyterServer, page: Page) -> None:
+    page.goto(jupyter.address("lab/workspaces/launcher"))
+    for name in KERNELS:
+        title = get_kernel_spec(name).display_name
+        card = page.locator(f'.jp-LauncherCard[title="{title}"]').first
+        logo = card.locator("img")
+        expect(logo).to_be_visible()
+        assert logo.evaluate("image => image.complete && image.naturalWidth > 0")
+    picture(page, "launcher", 460)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_tour_runs(jupyter: JupyterServer, page: Page, interface: str, kernel: str) -> None:
+    name = f"tour-{interface}-{kernel}.ipynb"
+    jupyter.put(name, kernel, nbformat.read(TOUR, as_version=4))
+    notebook = NotebookPage.open(page, jupyter, interface, name)
+    notebook.menu("Run", "Run All Cells")
+    count = notebook.cells.count()
+    for index in range(count):
+        notebook.expect_number(index, index + 1)
+    outputs = page.locator(".jp-OutputArea-child")
+    for shown in (
+        "table.dataframe",
+        "img[src^='data:image/png']",
+        "mjx-container",
+        ".jp-RenderedSVG img",
+    ):
+        expect(outputs.locator(shown).first).to_be_attached()
+    error = outputs.filter(has_text="ValueError: a count must be a whole number")
+    expect(error).to_contain_text(f"Cell In[{count - 1}], line 3, in read_count(text)")
+    expect(error.locator(".ansi-red-fg").first).to_be_attached()
+    plot = notebook.output(3).locator("img")
+    plot.click()
+    expect(plot).to_be_in_viewport(ratio=1)
+    notebook.picture("jupyterlab", VIEW["height"])
+
+
+def test_completion_and_tooltip_know_the_session(
+    jupyter: JupyterServer, page: Page, interface: str
+) -> None:
+    name = f"assistance-{interface}.ipynb"
+    jupyter.write(name, "tci", "remote_one = 1\nremote_two = [2, 'two']", "remote_", "remote_two")
+    notebook = NotebookPage.open(page, jupyter, interface, name)
+    notebook.run(0, 1)
+    notebook.editor(1).click()
+    page.keyboard.press("End")
+    notebook.press_until_shown("Tab", ".jp-Completer")
+    for choice in ("remote_one", "remote_two"):
+        expect(page.locator(".jp-Completer")).to_contain_text(choice)
+    notebook.picture("completion", 300)
+    page.keyboard.press("Escape")
+    notebook.editor(2).click()
+    notebook.press_until_shown("Shift+Tab", ".jp-Tooltip")
+    expect(page.locator(".jp-Tooltip")).to_contain_text("[2, 'two']")
+
+
+def test_a_long_cell_says_for_how_long_it_runs_until_it_is_stopped(
+    jupyter: JupyterServer, page: Page, interface: str
+) -> None:
+    name = f"stopped-{interface}.ipynb"
+    jupyter.write(name, "tci-local", "x = 6\nimport time\ntime.sleep(60)", "x * 7")
+    notebook = NotebookPage.open(page, jupyter, interface, name)
+    notebook.begin(0)
+    expect(notebook.output(0)).to_contain_text("Running for")
+    notebook.expect_number(0, "*")
+    notebook.picture("progress", 300)
+    notebook.tool("interrupt")
+    notebook.expect_number(0, 1)
+    expect(notebook.output(0)).to_contain_text("KeyboardInterrupt")
+    expect(notebook.run(1, 2)).to_contain_text("42")
+    notebook.save()
+    outputs = jupyter.read(name).cells[0].outputs
+    assert [output.output_type for output in outputs] == ["error"]
+
+
+def test_the_notice_of_a_long_cell_is_not_saved(jupyter: JupyterServer, page: Page) -> None:
+    jupyter.write("notice.ipynb", "tci", "import time\ntime.sleep(4)\nprint('done')", "pass")
+    notebook = NotebookPage.open(page, jupyter, "lab", "notice.ipynb")
+    notebook.begin(0)
+    expect(notebook.output(0)).to_contain_text("Running for")
+    notebook.expect_number(0, 1)
+    expect(notebook.output(0)).to_have_text("done")
+    notebook.save()
+    (output,) = jupyter.read("notice.ipynb").cells[0].outputs
+    assert output.text == "done\n"
+
+
+def test_restart_and_run_all_begins_afresh(
+    jupyter: JupyterServer, page: Page, interface: str
+) -> None:
+    name = f"restart-{interface}.ipynb"
+    jupyter.write(name, "tci", "'x' in globals()", "x = 1", "%tci status")
+    notebook = NotebookPage.open(page, jupyter, interface, name)
+    notebook.run(1, 1)
+    expect(notebook.run(0, 2)).to_contain_text("True")
+    notebook.tool("restart-and-run")
+    notebook.accept()
+    notebook.expect_number(0, 1)
+    expect(notebook.output(0)).to_contain_text("False")
+    notebook.expect_number(1, 2)
+    notebook.expect_number(2, 3)
+    expect(notebook.output(2).locator("table")).to_contain_text("Session")
+    notebook.picture("status", 450)
+
+
+def test_two_notebooks_have_sessions_of_their_own(
+    jupyter: JupyterServer, page: Page, interface: str
+) -> None:
+    notebooks = []
+    for number, window in enumerate((page, page.context.new_page())):
+        name = f"two-{interface}-{number}.ipynb"
+        jupyter.write(name, "tci-local", f"x = {number}", "import time\ntime.sleep(2)", "x")
+        notebooks.append(NotebookPage.open(window, jupyter, interface, name))
+    for notebook in notebooks:
+        notebook.menu("Run", "Run All Cells")
+    for number, notebook in enumerate(notebooks):
+        notebook.expect_number(2, 3)
+        expect(notebook.output(2)).to_contain_text(str(number))
+
+
+def test_without_a_key_the_notebook_asks_for_it_and_does_not_keep_it(
+    server: ServerProcess, tmp_path: Path, page: Page
+) -> None:
+    settings = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": ""}
+    with jupyter_server(tmp_path, **settings) as jupyter:
+        jupyter.write("key.ipynb", "tci", "6 * 7", "7 * 7")
+        notebook = NotebookPage.open(page, jupyter, "lab", "key.ipynb")
+        notebook.begin(0)
+        prompt = notebook.output(0).locator("input[type=password]")
+        expect(prompt).to_be_visible()
+        notebook.picture("key", 240)
+        prompt.fill(server.token)
+        prompt.press("Enter")
+        notebook.expect_number(0, 1)
+        expect(notebook.output(0)).to_contain_text("42")
+        expect(notebook.run(1, 2)).to_contain_text("49")
+        notebook.save()
+        assert server.token not in (jupyter.folder / "key.ipynb").read_text()
+        assert server.token not in page.content()

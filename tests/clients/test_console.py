@@ -1,0 +1,88 @@
+"""`jupyter console`, typed into as at a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.support.servers import ServerProcess
+
+ENTER, TAB, UP, CONTROL_C, CONTROL_D = "\r", "\t", "\x1b[A", "\x03", "\x04"
+
+
+class Console:
+    """A console, and what it writes."""
+
+    def __init__(self, kernel: str, home: Path) -> None:
+        self.terminal = pexpect.spawn(
+            sys.executable,
+            ["-m", "jupyter", "console", "--kernel", kernel],
+            # No question to the terminal where its cursor is: nothing here would answer.
+            env={**os.environ, "HOME": str(home), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
+            dimensions=(40, 100),
+            encoding="utf-8",
+            timeout=60,
+        )
+
+    def type(self, keys: str) -> None:
+        self.terminal.send(keys)
+
+    def expect(self, *words: str) -> None:
+        """Wait for words in this order, between which colours may be set."""
+        self.terminal.expect(".*?".join(map(re.escape, words)))
+
+    def expect_prompt(self, number: int) -> None:
+        self.expect("In [", f"m{number}\x1b")
+
+
+@pytest.fixture(params=["tci-local", "tci"])
+def console(
+    request: pytest.FixtureRequest,
+    server: ServerProcess,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Console]:
+    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
+    monkeypatch.setenv("TOGETHER_API_KEY", server.token)
+    opened = Console(request.param, tmp_path)
+    opened.expect_prompt(1)
+    yield opened
+    opened.terminal.close(force=True)
+
+
+def test_cells_completion_and_history(console: Console) -> None:
+    console.type("remote_name = 6 * 7" + ENTER)
+    console.expect_prompt(2)
+    console.type("remo" + TAB)
+    console.expect("te_name")
+    console.type(" + 1" + ENTER)
+    console.expect("43")
+    console.expect_prompt(3)
+    console.type(UP + ENTER)
+    console.expect("43")
+    console.expect_prompt(4)
+    console.type("1/0" + ENTER)
+    console.expect("ZeroDivisionError", "In[4]", "division by zero")
+    console.expect_prompt(5)
+
+
+def test_control_c_ends_a_cell_and_control_d_the_console(console: Console) -> None:
+    console.type("x = 41; import time; time.sleep(60)" + ENTER)
+    console.expect("Running for")
+    console.type(CONTROL_C)
+    console.expect("KeyboardInterrupt")
+    console.expect_prompt(2)
+    console.type("x + 1" + ENTER)
+    console.expect("42")
+    console.expect_prompt(3)
+    console.type(CONTROL_D)
+    console.expect("really want to exit")
+    console.type("y" + ENTER)
+    console.terminal.expect(pexpect.EOF)
+    assert console.terminal.wait() == 0

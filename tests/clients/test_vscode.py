@@ -1,0 +1,112 @@
+"""Notebooks in VS Code, as far as its wire goes: the packages of its Jupyter extension, in Node.
+
+What the extension asks of a kernel is tested in `tests/protocol`; here its own code does the
+asking, starts the process, and ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.clients.editor import Editor, editing
+from tests.support.counting import CountingProxy, counted
+from tests.support.servers import ServerProcess
+from tests.support.vscode import DESCRIBE, LIST_TYPES, START_UP, completion, hover
+
+
+@pytest.fixture(scope="module")
+def service(server: ServerProcess) -> Iterator[CountingProxy]:
+    with counted(server.base_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def editor(server: ServerProcess, service: CountingProxy) -> Iterator[Editor]:
+    """An editor on `tci`, whose tests go on where the one before them ended."""
+    settings = {"TOGETHER_BASE_URL": service.base_url, "TOGETHER_API_KEY": server.token}
+    with editing("tci", **os.environ, **settings) as opened:
+        started = opened.do("start")
+        assert started["info"]["language_info"]["name"] == "python"
+        assert started["same"]
+        yield opened
+        opened.do("stop")
+
+
+def test_opening_a_notebook_sends_nothing(editor: Editor, service: CountingProxy) -> None:
+    for code in START_UP:
+        answer = editor.hidden(code)
+        assert (answer.reply["status"], answer.outputs) == ("ok", [])
+    assert editor.do("complete", code="__file__.", position=9)["status"] == "ok"
+    assert editor.in_background(0, completion("import o"))["status"] == "ok"
+    assert editor.in_background(1, hover("len"))["found"]
+    assert editor.in_background(2, DESCRIBE) == "[]"
+    assert editor.hidden(LIST_TYPES).text() == "[]\n"
+    assert service.taken() == []
+
+
+def test_the_first_cell_is_number_one(editor: Editor, service: CountingProxy) -> None:
+    cell = editor.run("remote_name = 41\nremote_name + 1")
+    assert (cell.count, cell.reply["execution_count"]) == (1, 1)
+    assert cell.outputs[0][1]["data"] == {"text/plain": "42"}
+    assert service.executions() > 0
+
+
+def test_an_error_comes_twice_and_names_its_cell(editor: Editor) -> None:
+    cell = editor.run("def fail():\n    1/0\n\nfail()")
+    ((kind, error),) = cell.outputs
+    assert (kind, cell.reply["status"]) == ("error", "error")
+    assert {key: cell.reply[key] for key in error} == error
+    assert error["ename"] == "ZeroDivisionError"
+    traceback = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error["traceback"]))
+    assert f"Cell In[{cell.count}], line 2" in traceback
+
+
+def test_completion_and_hover_know_the_session(editor: Editor) -> None:
+    assert editor.do("complete", code="remote_na", position=9)["matches"] == ["remote_name"]
+    assert editor.in_background(3, completion("remote_na"))["matches"] == ["remote_name"]
+    assert "int" in editor.in_background(4, hover("remote_name"))["data"]["text/plain"]
+
+
+def test_the_variables_panel_lists_the_session(editor: Editor) -> None:
+    assert json.loads(editor.hidden(LIST_TYPES).text())["remote_name"] == "int"
+    rows = json.loads(editor.in_background(5, DESCRIBE))
+    assert {"name": "remote_name", "type": "int", "value": "41"} in rows
+    assert "41" in editor.do("inspect", code="remote_name")["data"]["text/plain"]
+
+
+def test_an_interrupt_ends_the_wait_for_a_cell(editor: Editor) -> None:
+    running = editor.begin("execute", code="import time\ntime.sleep(60)")
+    editor.do("busy")
+    assert editor.do("interrupt")["status"] == "ok"
+    cell = editor.end(running)
+    assert cell["reply"]["ename"] == "KeyboardInterrupt"
+    assert editor.run("remote_name").reply["status"] == "ok"
+
+
+def test_a_restart_ends_the_process_and_forgets_the_session(editor: Editor) -> None:
+    restarted = editor.do("restart")
+    assert restarted["old"]["signal"] == "SIGTERM"
+    assert "Traceback" not in restarted["old"]["said"]
+    cell = editor.run("remote_name")
+    assert (cell.count, cell.reply["ename"]) == (1, "NameError")
+
+
+def test_on_tci_local_a_restart_leaves_no_interpreter() -> None:
+    with editing("tci-local", **os.environ) as editor:
+        editor.do("start")
+        cell = editor.run("import os\nprint(os.getpid(), os.getcwd())")
+        pid, folder = cell.text().split()
+        editor.do("restart")
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(int(pid)).wait(30)
+        assert not Path(folder).exists()
+        assert editor.run("6 * 7").outputs[0][1]["data"] == {"text/plain": "42"}
+        assert editor.do("stop")["signal"] == "SIGTERM"
