@@ -15,7 +15,6 @@ from traitlets import Bool, Dict, MetaHasTraits, default
 
 from tci_kernel import __version__, settings
 from tci_kernel.arguments import sift
-from tci_kernel.client import TCIClient
 from tci_kernel.kernel import TCIKernel
 
 # The status with which a process ends whose command line or configuration is wrong.
@@ -35,7 +34,7 @@ class TCIKernelApp(IPKernelApp):
     version = __version__
     description = "A Jupyter kernel whose cells run in Together's code interpreter."
     examples = ""
-    classes: list[MetaHasTraits] = [TCIKernel, TCIClient, Session]  # noqa: RUF012
+    classes: list[MetaHasTraits] = [TCIKernel, Session]  # noqa: RUF012
     aliases = Dict(
         {name: kernel_aliases[name] for name in _ALIASES}
         | {"session": "TCIKernel.session_id", "base-url": "TCIClient.base_url"}
