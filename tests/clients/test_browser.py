@@ -90,7 +90,7 @@ def test_the_tour_runs(jupyter: JupyterServer, page: Page, interface: str, kerne
     expect(error.locator(".ansi-red-fg").first).to_be_attached()
     plot = notebook.output(3).locator("img")
     plot.click()
-    expect(plot).to_be_in_viewport(ratio=1)
+    expect(plot).to_be_in_viewport(ratio=0.99)
     notebook.picture("jupyterlab", VIEW["height"])
 
 
