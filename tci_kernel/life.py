@@ -36,12 +36,14 @@ class SessionLife:
         link: the way to its helper.
         expiry: watches its end.
         succeeded: the user's cells that succeeded in it, in order, for a replay.
+        cells_run: how many cells the user has run in it from here.
     """
 
     id: str | None
     link: HelperLink
     expiry: ExpiryWatch
     succeeded: list[Cell]
+    cells_run: int
 
     def __init__(self, client: TCIClient) -> None:
         self._client = client
@@ -56,6 +58,7 @@ class SessionLife:
         self.expiry = ExpiryWatch(self._look_up)
         self.link = HelperLink(self._client)
         self.succeeded = []
+        self.cells_run = 0
         self.id = session_id
 
     def forget(self) -> None:
@@ -88,6 +91,7 @@ class SessionLife:
         if ends:
             self.link.count = ends[-1].count
         events = [*said, *self.doubts(answer)]
+        self.cells_run += not cell.hidden
         if not cell.hidden and outcome(events) is None:
             self.succeeded.append(cell)
         return events if ends else with_one_failure(events)

@@ -96,13 +96,14 @@ class Service:
         """Whether a frame of the main thread belongs to a cell that runs in this process."""
         return self._local_shell is not None and self._local_shell.is_running_in(frame)
 
-    async def ensure_key(self, request: Request) -> None:
-        """Look for an API key in the keyring where none is set, and then ask for one.
-
-        It is asked for only where there is somebody to ask, and kept in memory.
-        """
+    async def find_key(self) -> None:
+        """Look for an API key in the keyring where none is set. Asks nobody."""
         if not self.client.api_key.strip():
             self.client.api_key = await keys.find(self.client.base_url)
+
+    async def ensure_key(self, request: Request) -> None:
+        """Find an API key, or ask for one if there is somebody to ask. It is kept in memory."""
+        await self.find_key()
         if self.client.api_key or request.ask is None or request.hidden:
             return
         self.client.api_key = await request.ask("Together API key: ")

@@ -95,6 +95,11 @@ class RemoteSession(Configurable):
         return self._life.id
 
     @property
+    def cells_run(self) -> int:
+        """How many cells the user has run in the session from here."""
+        return self._life.cells_run
+
+    @property
     def takes_hidden_cells(self) -> bool:
         """Whether code that the user did not run may run: it must not buy a session."""
         return self.id is not None or self._opener is not None

@@ -20,6 +20,7 @@ from tci_kernel.session import RemoteSession
 async def status(context: Context) -> Events:
     """Show the session, its age, the service and how far away it is."""
     session, client = context.service.session, context.service.client
+    await context.service.find_key()
     start = time.perf_counter()
     listed: Sequence[SessionInfo] = ()
     try:
@@ -36,7 +37,7 @@ async def status(context: Context) -> Events:
             rows += [
                 ("Started", moment(info.started_at)),
                 ("Expires", moment(info.expires_at)),
-                ("Cells run", str(info.execute_count)),
+                ("Cells run", f"{session.cells_run} (requests in all: {info.execute_count})"),
             ]
     if session.id is not None and listed:
         rows.append(("Files", await _files(session)))
@@ -68,7 +69,7 @@ async def sessions(context: Context) -> Events:
         )
         for info in listed
     ]
-    columns = ("", "Session", "Started", "Expires", "Cells run")
+    columns = ("", "Session", "Started", "Expires", "Requests")
     yield table(columns, rows, "There are no sessions.")
 
 

@@ -68,8 +68,15 @@ def test_status_without_a_session_begins_none(driver: KernelDriver, sent: Counti
 
 def test_status_tells_of_the_session(driver: KernelDriver) -> None:
     driver.run("x = 1")
+    driver.run("1 / 0")
     text = shown(driver.run("%tci status"))
-    for row in (r"Session +ses_\w{21}", r"Started +.* ago\)", r"Expires +.*\(in .*\)"):
+    for row in (
+        r"Cells run +2 \(requests in all: \d+\)",
+        r"Files +0 in /.*",
+        r"Session +ses_\w{21}",
+        r"Started +.* ago\)",
+        r"Expires +.*\(in .*\)",
+    ):
         assert re.search(f"^{row}$", text, re.MULTILINE), row
 
 
