@@ -66,9 +66,11 @@ openapi: $(VENV)/.dev
 	print(json.dumps(yaml.safe_load(open('tci_kernel/local/openapi.yaml')), indent=1))" \
 		> tci_kernel/local/openapi.json
 
-# What the documents have from the code: failures, settings, differences.
+# What the documents have from the code, and the site, where a broken link is an error.
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate
+	$(BIN)/sphinx-build --quiet --fail-on-warning --nitpicky --fresh-env docs build/docs
+	@echo "The documents: $(CURDIR)/build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) $(VSCODE)/node_modules build dist .pytest_cache .coverage .coverage.*

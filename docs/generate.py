@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 
+import click
+
 from tci_kernel import failures, settings
+from tci_kernel.cli.root import commands
+from tci_kernel.magics.commands import tci
 from tci_kernel.traits import EnvironmentText
 from tests.differential.expected_differences import table as differences
 
@@ -26,11 +33,63 @@ def configuration() -> str:
     return "\n".join(lines[:-1]) + "\n"
 
 
+def magics() -> str:
+    """The commands of `%tci`."""
+    lines = [line for name in sorted(tci.commands) for line in _reference(tci, name, "%tci")]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def command_line() -> str:
+    """The commands of `tci-kernel`, but for the one that only kernelspecs use."""
+    names = [name for name in commands.commands if name != "kernel"]
+    lines = [line for name in names for line in _reference(commands, name, "tci-kernel")]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _reference(group: click.Group, name: str, program: str) -> Iterator[str]:
+    """How a command is called, and what it and its options do, as its own help has it."""
+    made = group.commands[name]
+    context = click.Context(made)
+    call = " ".join([program, name, *made.collect_usage_pieces(context)])
+    yield from (f"## `{program} {name}`", "", "```text", call, "```", "")
+    yield from (cleandoc(made.help or ""), "")
+    records = [p.get_help_record(context) for p in made.params if isinstance(p, click.Option)]
+    options = [record for record in records if record is not None]
+    yield from (f"- `{option}`: {' '.join(text.split())}" for option, text in options)
+    if options:
+        yield ""
+
+
+def modules() -> str:
+    """What each module of the package is for, a table for each of its directories."""
+    package = Path(settings.__file__).parent
+    tables = []
+    for directory in sorted({path.parent for path in package.rglob("*.py")}):
+        about = _summary(directory / "__init__.py")
+        lines = [f"### `{directory.relative_to(package.parent).as_posix()}/`", "", about, ""]
+        lines += ["| module | what it is for |", "| --- | --- |"]
+        lines += [
+            f"| `{path.name}` | {_summary(path)} |"
+            for path in sorted(directory.glob("*.py"))
+            if path.name != "__init__.py"
+        ]
+        tables.append("\n".join(lines) + "\n")
+    return "\n".join(tables)
+
+
+def _summary(path: Path) -> str:
+    """The first line of a module's docstring."""
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+
+
 # Of each page, what stands after its mark.
 PAGES = {
+    "architecture.md": ("<!-- made from the modules' docstrings -->\n\n", modules),
+    "command-line.md": ("<!-- made from the commands of tci_kernel/cli -->\n\n", command_line),
     "configuration.md": ("<!-- made from the classes' traits -->\n\n", configuration),
     "failures.md": ("<!-- made from tci_kernel/failures.py -->\n\n", failures.table),
     "differences.md": ("<!-- made from tests/differential -->\n\n", differences),
+    "tci.md": ("<!-- made from the commands of tci_kernel/magics -->\n\n", magics),
 }
 
 

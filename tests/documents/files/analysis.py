@@ -1,0 +1,5 @@
+"""The mean of three counts."""
+
+import statistics
+
+print("mean:", statistics.mean([3, 5, 10]))

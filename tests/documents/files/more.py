@@ -1,0 +1,3 @@
+"""Another step."""
+
+print("more")

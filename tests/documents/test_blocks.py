@@ -1,0 +1,113 @@
+"""Every block of code in the documents does what the page says: in the page's order, for real.
+
+What stands behind a fence says what a block is. `not-run` marks one that can't be run here.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from tci_kernel import settings
+from tests.documents.pages import PAGES, Block, blocks
+from tests.documents.reader import Reader, reading
+from tests.support.contract import check
+from tests.support.servers import serving
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+# The blocks that are marked `not-run`, by their last line, and why.
+NOT_RUN = {
+    "code .": "VS Code needs a screen",
+    'eval "$(_TCI_KERNEL_COMPLETE=zsh_source tci-kernel)"': "zsh may be missing",
+    "_TCI_KERNEL_COMPLETE=fish_source tci-kernel | source": "fish may be missing",
+}
+
+
+@pytest.fixture(scope="module")
+def reader_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Reader]]:
+    """Gives the reader of a page, who remembers what they did with its earlier blocks."""
+    readers: dict[Path, Reader] = {}
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(token=""))
+
+        def get(page: Path) -> Reader:
+            if page not in readers:
+                directory = tmp_path_factory.mktemp(page.stem)
+                readers[page] = stack.enter_context(reading(directory, server))
+            return readers[page]
+
+        yield get
+
+
+def of_kind(*kinds: str) -> pytest.MarkDecorator:
+    chosen = [block for block in BLOCKS if block.kind in kinds]
+    return pytest.mark.parametrize("block", chosen, ids=str)
+
+
+@of_kind("sh", "ipython", "python")
+def test_commands_cells_and_scripts_run(block: Block, reader_of: Callable[[Path], Reader]) -> None:
+    reader = reader_of(block.page)
+    if block.kind == "sh":
+        reader.type(block.text)
+    elif block.kind == "ipython":
+        answer = reader.run(block.text)
+        assert answer.reply["status"] == "ok", answer.reply
+    else:
+        assert reader.execute(block.text)
+
+
+@of_kind("python config")
+def test_settings_in_python_can_be_used(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "config.py").write_text(block.text)
+
+    _, problems = settings.checked(PyFileConfigLoader("config.py", str(tmp_path)).load_config(), "")
+
+    assert problems == []
+
+
+@of_kind("json config")
+def test_settings_in_json_can_be_used(block: Block) -> None:
+    assert settings.checked(Config(json.loads(block.text)), "")[1] == []
+
+
+@of_kind("json argv")
+def test_the_command_line_of_a_kernelspec_can_be_used(block: Block) -> None:
+    argv = json.loads(block.text)
+    assert argv[:5] == ["python", "-m", "tci_kernel", "-f", "{connection_file}"]
+
+
+@of_kind("json ExecuteRequest", "json ExecuteResponse", "json SessionsResponse")
+def test_what_travels_keeps_to_the_contract(block: Block) -> None:
+    check(block.kind.split()[1], block.text)
+
+
+@of_kind("python excerpt")
+def test_excerpts_are_python(block: Block) -> None:
+    compile(block.text, str(block), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_what_is_not_run_is_on_the_list() -> None:
+    found = [block.text.splitlines()[-1] for block in BLOCKS if block.kind.endswith(" not-run")]
+    assert sorted(found) == sorted(NOT_RUN)
+
+
+def test_every_block_is_of_a_known_kind() -> None:
+    tested = {
+        *("sh", "ipython", "python", "python config", "python excerpt"),
+        *("json config", "json argv"),
+        *("json ExecuteRequest", "json ExecuteResponse", "json SessionsResponse"),
+    }
+    unknown = {
+        f"{block}: {block.kind}"
+        for block in BLOCKS
+        if block.kind not in {*tested, "text"} and not block.kind.endswith(" not-run")
+    }
+    assert unknown == set()
