@@ -139,6 +139,7 @@ class Reader:
     def run(self, text: str) -> Answer:
         """Run a cell in the notebook of the page."""
         if SESSION in text:
+            self._notebook.run("pass")  # so that there is a session
             listed = self._notebook.run("%tci sessions").only("display_data")
             text = self._filled(text, re.findall(r"ses_\w+", listed["data"]["text/plain"])[0])
         return self._notebook.run(text)
