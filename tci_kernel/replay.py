@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tci_kernel.delivery import Cell
 from tci_kernel.errors import ReplayFailed, TCIError
-from tci_kernel.events import Event, Stream, outcome
+from tci_kernel.events import Event, outcome
 from tci_kernel.notices import Notice
 
 
@@ -37,7 +37,6 @@ async def replay(
         raise
     for event in notice.wipe():
         yield event
-    yield Stream("stderr", f"In a new session, cells were run again: {len(cells)}.\n")
 
 
 async def _run_quietly(cell: Cell, run: Callable[[Cell], AsyncIterator[Event]], name: str) -> None:

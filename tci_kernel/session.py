@@ -140,6 +140,7 @@ class RemoteSession(Configurable):
             yield Stream("stderr", f"{str(expired).splitlines()[0]}\n")
             async for event in self.replay(interactive=cell.interactive):
                 yield event
+            yield Stream("stderr", f"{self.replayed()}\n")
             async for event in self._run(cell):
                 yield event
 
@@ -168,6 +169,10 @@ class RemoteSession(Configurable):
         except (TCIError, asyncio.CancelledError):
             self._life.succeeded = succeeded
             raise
+
+    def replayed(self) -> str:
+        """What a replay has just done, for the user."""
+        return f"In a new session, cells were run again: {self.cells_run}."
 
     async def call(self, program: str, files: Sequence[File] = (), **arguments: Any) -> Any:
         """Run a program of `remote/` in the session, and begin one if there is none.

@@ -109,3 +109,4 @@ async def replay(context: Context, first: int, last: int | None) -> Events:
     session = await context.session()
     async for event in session.replay(interactive=context.interactive, first=first, last=last):
         yield event
+    yield message(session.replayed())

@@ -242,7 +242,7 @@ def test_replay_is_a_line_in_the_notebook(scripted: Scripted) -> None:
     cell = driver.run("%tci replay\nprint('mine')")
     assert cell.reply["status"] == "ok"
     assert cell.text() == "ran"
-    assert "run again" in cell.text("stderr")
+    assert "run again: " in cell.only("display_data")["data"]["text/plain"]
     # A comment stands for the line, so that tracebacks name the lines of the cell.
     assert service.executions[-1].json()["code"] == "#\nprint('mine')"
     assert driver.run("%tci reply").reply["ename"] == "UsageError"

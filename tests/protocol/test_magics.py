@@ -140,7 +140,7 @@ def test_replay_runs_a_range_of_the_successful_cells(driver: KernelDriver) -> No
     third = driver.run("c = 'third'").count
     before = session_of(driver)
     answer = driver.run(f"%tci replay --from {first} --to {second}")
-    assert "cells were run again: 2" in answer.text("stderr")
+    assert "cells were run again: 2" in shown(answer)
     assert session_of(driver) != before
     known = driver.run("[name for name in ('a', 'b', 'c', 'failed') if name in globals()]")
     assert known.only("execute_result")["data"]["text/plain"] == "['a', 'b']"
