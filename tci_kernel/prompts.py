@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import signal
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +56,13 @@ class Asker:
         Raises:
             EOFError: the input has ended.
         """
-        self._send(prompt, hidden=hidden)
-        while (value := self._received()) is None:
+        with _uninterrupted():
+            self._send(prompt, hidden=hidden)
+        while True:
+            with _uninterrupted():
+                value = self._received()
+            if value is not None:
+                break
             time.sleep(_INTERVAL)
         if value == _EOF:
             raise EOFError
@@ -71,3 +80,19 @@ class Asker:
         """The answer, once it is there."""
         _, reply = self.session.recv(self.stdin, zmq.NOBLOCK)
         return None if reply is None else str(reply["content"].get("value", ""))
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold an interrupt back for a moment: half a message on a socket would garble the next one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are handled in the main thread alone
+        return
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held and callable(handler):
+            handler(held[0], inspect.currentframe())

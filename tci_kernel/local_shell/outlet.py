@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Callable
 
 from tci_kernel.events import Event, Stream
@@ -31,6 +32,8 @@ class Outlet:
         self._name = ""
         self._texts: list[str] = []
         self._size = 0
+        self._has_text = threading.Event()
+        threading.Thread(target=self._flush_in_turn, daemon=True, name="local output").start()
 
     def emit(self, event: Event) -> None:
         """Pass on an event, after the text that was written before it."""
@@ -44,11 +47,8 @@ class Outlet:
             if name != self._name:
                 self.flush()
                 self._name = name
-            if not self._texts:
-                timer = threading.Timer(_PAUSE, self.flush)
-                timer.daemon = True
-                timer.start()
             self._texts.append(text)
+            self._has_text.set()
             self._size += len(text)
             if self._size >= _ENOUGH:
                 self.flush()
@@ -61,6 +61,12 @@ class Outlet:
             self._size = 0
             if text:
                 self.show(Stream(self._name, text))
+
+    def _flush_in_turn(self) -> None:
+        while self._has_text.wait():
+            time.sleep(_PAUSE)
+            self._has_text.clear()
+            self.flush()
 
 
 class OutletStream(io.TextIOBase):

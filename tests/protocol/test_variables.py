@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from tci_kernel.remote.calls import BEGIN, END
 from tests.support.faulty import SESSION, Action, FaultyServer, answer, faulty_server, http, listing
-from tests.support.kernels import BARE, Answer, KernelDriver, kernel
+from tests.support.kernels import BARE, PATIENCE, Answer, KernelDriver, kernel
 
 VALUES = "{'a': [1, 2**100, (None, float('inf'))], (1, 'k'): {b'x', 1j}, 's': 'tür\\n\"' * 999}"
 
@@ -214,6 +216,26 @@ def test_a_transfer_that_breaks_off_cleans_up_and_says_so(
     assert cell.reply["ename"] == "ServiceError"
     sizes = [len(request.json().get("files", [])) for request in service.executions]
     assert sizes == [1, 1, 0]
+    assert "discard" in service.executions[-1].json()["code"]
+
+
+def test_an_interrupt_ends_a_transfer_and_cleans_up(
+    scripted: tuple[KernelDriver, FaultyServer],
+) -> None:
+    driver, service = scripted
+    driver.run("%%local\nx = b'x' * 9_000_000")
+    asked, go = threading.Event(), threading.Event()
+
+    def wait(connection: socket.socket) -> None:
+        asked.set()
+        go.wait(PATIENCE)
+
+    service.play(said({"value": None}), wait, said({"value": None}))
+    running = driver.client.execute("%tci push x")
+    assert asked.wait(PATIENCE)
+    driver.interrupt()
+    assert driver.finish(running).reply["ename"] == "KeyboardInterrupt"
+    go.set()
     assert "discard" in service.executions[-1].json()["code"]
 
 

@@ -54,6 +54,9 @@ def test_name_that_is_not_public_is_an_attribute_error() -> None:
         ("import tci_kernel.cli.root", ["ipykernel", "jupyter_client", "zmq", "keyring"]),
         ("import tci_kernel.session", ["ipykernel", "httpx"]),
         ("import tci_kernel.local.server", ["ipykernel", "httpx"]),
+        ("import tci_kernel.service", ["IPython", "click", "tci_kernel.local_shell"]),
+        ("import tci_kernel.app", ["tci_kernel.local_shell", "tci_kernel.service"]),
+        ("import tci_kernel.variables", ["numpy", "pandas", "polars", "pyarrow"]),
     ],
 )
 def test_import_loads_only_what_it_needs(statement: str, unwanted: list[str]) -> None:
