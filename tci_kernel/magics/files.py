@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import click
 
+from tci_kernel.delivery import duration
 from tci_kernel.events import Display
 from tci_kernel.files.download import Download
 from tci_kernel.files.remote import Entry, check_session, listing, remove
@@ -23,6 +24,8 @@ from tci_kernel.magics.report import message, size, table, titled
 # Rows of a table, of what was asked for and of what was done; a notebook should not hold more.
 MAX_LISTED = 1_000
 MAX_TRANSFERRED = 20
+
+_MINUTE = 60
 
 
 @command("upload")
@@ -78,11 +81,15 @@ def _report(transfer: Transfer, verb: str, place: str, seconds: float) -> Displa
     """What has been transferred: in a line, and if it is several files, in a table."""
     sizes = [(printable(name), size(count)) for name, count in transfer.sizes.items()]
     what = f"{len(sizes)} files" if len(sizes) != 1 else sizes[0][0]
-    lines = [f"{verb} {what} ({size(transfer.done)}){place} in {seconds:.1f} s."]
+    lines = [f"{verb} {what} ({size(transfer.done)}){place} in {_taken(seconds)}."]
     lines += [f"Left out: {printable(text)}" for text in transfer.left_out]
     if len(sizes) <= 1:
         return message("\n".join(lines))
     return titled("\n".join(lines), table(("Name", "Size"), _bounded(sizes, MAX_TRANSFERRED), ""))
+
+
+def _taken(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < _MINUTE else duration(seconds)
 
 
 @command("ls")

@@ -55,6 +55,8 @@ async def _end(task: asyncio.Task[None]) -> None:
     if not task.done():
         task.cancel()
         await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # asyncio complains of one that nobody has asked for
 
 
 def _bar(transfer: Transfer, title: str, seconds: float) -> str:

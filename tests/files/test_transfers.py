@@ -402,6 +402,34 @@ async def test_an_odd_answer_to_an_upload_ends_it(
     assert len(faulty.executions) == 1
 
 
+async def test_odd_answers_to_smaller_questions_are_said(
+    liar: RemoteSession, faulty: FaultyServer
+) -> None:
+    for answered in (None, {"path": "x"}, {"path": "x", "entries": [["too", "short"]]}, [1]):
+        faulty.play(says(answered))
+        with pytest.raises(InvalidAnswer):
+            await listing(liar)
+        assert await remote_names(liar, "") in ([], ["x"])
+    faulty.play(says("many"))
+    with pytest.raises(InvalidAnswer):
+        await remove(liar, ["x"], recursive=False)
+    faulty.play(http(500, ""))
+    assert await remote_names(liar, "") == []
+
+
+async def test_a_full_disk_there_is_said_with_what_to_do(
+    liar: RemoteSession, faulty: FaultyServer
+) -> None:
+    failed = {"ename": "OSError", "evalue": str(OSError(errno.ENOSPC, "No space\x1b[2J"))}
+    faulty.play(answer(("stdout", BEGIN + json.dumps(failed) + END)))
+    with pytest.raises(TransferFailed) as caught:
+        await remove(liar, ["x"], recursive=False)
+    assert str(caught.value) == (
+        "In the session: OSError: [Errno 28] No space\\x1b[2J\n"
+        "Remove something there, then try again."
+    )
+
+
 # -- transfers that break off ----------------------------------------------------------------
 
 PREPARED = {"targets": ["/work/x"], "made": ["/work"]}

@@ -88,6 +88,15 @@ def test_what_is_in_the_way_is_refused(tmp_path: Path) -> None:
         forced.check_directory(tmp_path / "file")
 
 
+def test_where_nothing_may_be_written_is_said_before_it_is_tried(unprivileged: Path) -> None:
+    closed = unprivileged / "closed"
+    closed.mkdir(0o500)
+    destination = Destination(closed, force=True)
+    for attempt in (destination.check_file, destination.check_directory):
+        with pytest.raises(FileError, match="no permission to write"):
+            attempt(closed / "new" / "file")
+
+
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     arriving = Arriving(path, force=False)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +26,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     work.mkdir()
     monkeypatch.chdir(work)
     return work
-
-
-@pytest.fixture
-def unprivileged() -> Iterator[Path]:
-    """A directory of a user who is not allowed everything, and who runs the test."""
-    directory = Path(tempfile.mkdtemp(dir="/tmp"))
-    directory.chmod(0o777)
-    uids = os.getresuid()
-    if os.geteuid() == 0:
-        os.setresuid(65534, 65534, 0)
-    try:
-        yield directory
-    finally:
-        os.setresuid(*uids)
-        for path in directory.iterdir():
-            path.chmod(0o700)
-        shutil.rmtree(directory)
 
 
 def fill(root: Path, *names: str) -> None:
