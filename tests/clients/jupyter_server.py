@@ -1,4 +1,4 @@
-"""A real `jupyter lab` process, with directories of its own. It serves Notebook 7 as well."""
+"""Jupyter's servers as processes: `jupyter lab`, which serves Notebook 7 as well, and others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,33 +64,36 @@ def jupyter_server(home: Path, **environment: str) -> Iterator[JupyterServer]:
         file.write_text(json.dumps(values))
     folder = home / "notebooks"
     folder.mkdir()
+    arguments = ("--no-browser", "--allow-root", "--ServerApp.port_retries=0")
+    environment["JUPYTERLAB_SETTINGS_DIR"] = str(settings)
+    environment["JUPYTERLAB_WORKSPACES_DIR"] = str(home / "workspaces")
+    with serving_jupyter(
+        *("lab", *arguments, f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}"),
+        home=home,
+        environment=environment,
+    ) as address:
+        yield JupyterServer(f"http://{address}", folder)
+
+
+@contextmanager
+def serving_jupyter(*command: str, home: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """Run one of Jupyter's servers with directories of its own; gives its host and port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    inside = {
+    directories = {
         name: str(home / name.lower())
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     }
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
-                *(f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}"),
-                f"--IdentityProvider.token={TOKEN}",
-            ],
-            env={
-                **os.environ,
-                **inside,
-                "HOME": str(home),
-                "JUPYTERLAB_SETTINGS_DIR": str(settings),
-                "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-                **environment,
-            },
+            [sys.executable, "-m", "jupyter", *command, f"--port={port}"],
+            env={**os.environ, "HOME": str(home), **directories, **environment},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
     try:
         _wait_until_it_listens(port, process)
-        yield JupyterServer(f"http://127.0.0.1:{port}", folder)
+        yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(30)
@@ -104,4 +107,4 @@ def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
         else:
             return
-    raise RuntimeError(f"JupyterLab has ended with {process.returncode}")
+    raise RuntimeError(f"Jupyter has ended with {process.returncode}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -132,3 +134,38 @@ def test_jupyter_execute_fails_with_the_cell(tmp_path: Path) -> None:
     ran = jupyter("execute", "--kernel_name=tci-local", path)
     assert ran.returncode != 0
     assert "on purpose" in ran.stderr
+
+
+def test_nbconvert_makes_latex(tmp_path: Path) -> None:
+    path = tmp_path / "book.ipynb"
+    plot = "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+    book = notebook(plot, "from IPython.display import Latex\nLatex('$x^2$')", "1/0")
+    book.cells[-1].metadata.tags = ["raises-exception"]
+    nbformat.write(book, path)
+    ran = jupyter(
+        *("nbconvert", "--to", "latex", "--execute", path),
+        "--ExecutePreprocessor.kernel_name=tci-local",
+    )
+    assert ran.returncode == 0, ran.stderr
+    text = path.with_suffix(".tex").read_text()
+    for part in ("{book_files/book_0_0.png}", "$x^2$", "division by zero"):
+        assert part in text
+    assert (tmp_path / "book_files" / "book_0_0.png").stat().st_size > 1_000
+
+
+@pytest.mark.parametrize("name", ["tci", "tci-local"])
+def test_eight_notebooks_at_once(
+    name: str, server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
+    monkeypatch.setenv("TOGETHER_API_KEY", server.token)
+
+    def run(number: int) -> str:
+        book = notebook(f"x = {number}", "x * 10")
+        # `execute` would leave each thread's event loop open.
+        asyncio.run(NotebookClient(book, kernel_name=name).async_execute())
+        text: str = book.cells[1].outputs[0].data["text/plain"]
+        return text
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(run, range(8))) == [str(number * 10) for number in range(8)]
