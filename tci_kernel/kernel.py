@@ -261,11 +261,13 @@ class TCIKernel(Assistance):
     def _what_an_interrupt_leaves(self) -> str:
         if self.local:
             return ""
+        if self._service is None or not self._service.client.api_key:
+            return "nothing was sent: there is no key."
         left = (
             "stopped waiting. The service has no way to stop code: it may still be running there, "
             "and the next cell may have to wait for it."
         )
-        if self._service is None or self._service.session.id is None:
+        if self._service.session.id is None:
             left += " If it began a session, the next cell begins another."
         return left
 

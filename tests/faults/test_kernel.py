@@ -208,7 +208,9 @@ def test_a_prompt_can_be_interrupted_or_left_empty() -> None:
         waiting = driver.client.execute("x", allow_stdin=True)
         driver.client.get_stdin_msg(timeout=PATIENCE)
         driver.interrupt()
-        assert driver.finish(waiting).reply["ename"] == "KeyboardInterrupt"
+        stopped = driver.finish(waiting).reply
+        assert stopped["ename"] == "KeyboardInterrupt"
+        assert stopped["evalue"] == "nothing was sent: there is no key."
         empty = answer_prompt(driver, driver.client.execute("x", allow_stdin=True), "")
         assert empty.reply["ename"] == "MissingKey"
         assert service.requests == []
