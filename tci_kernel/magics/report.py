@@ -20,8 +20,11 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Display:
     """Names and what they stand for, one a line."""
     rows = list(pairs)
     width = max(len(name) for name, _ in rows)
+    # Jupyter's pages would set the values at the right, as they do numbers.
+    left = 'style="text-align: left"'
     cells = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows
+        f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(value)}</td></tr>"
+        for name, value in rows
     )
     return Display(
         {
