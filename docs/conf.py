@@ -17,5 +17,8 @@ html_title = f"tci-kernel {release}"
 html_copy_source = False
 html_show_copyright = False
 
+# An option's two dashes stay two.
+smartquotes = False
+
 # Of a command in a notebook, `%tci` and `!` lines included.
 highlight_language = "text"

@@ -17,9 +17,10 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from tci_kernel import settings
 from tests.documents.pages import PAGES, Block, blocks
-from tests.documents.reader import Reader, reading
+from tests.documents.reader import ADDRESS, Reader, reading
 from tests.support.contract import check
-from tests.support.servers import serving
+from tests.support.kernels import kernel
+from tests.support.servers import ServerProcess, serving
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 
@@ -32,16 +33,24 @@ NOT_RUN = {
 
 
 @pytest.fixture(scope="module")
-def reader_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], Reader]]:
+def service() -> Iterator[ServerProcess]:
+    """A service that takes any key."""
+    with serving(token="") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def reader_of(
+    service: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Path], Reader]]:
     """Gives the reader of a page, who remembers what they did with its earlier blocks."""
     readers: dict[Path, Reader] = {}
     with ExitStack() as stack:
-        server = stack.enter_context(serving(token=""))
 
         def get(page: Path) -> Reader:
             if page not in readers:
                 directory = tmp_path_factory.mktemp(page.stem)
-                readers[page] = stack.enter_context(reading(directory, server))
+                readers[page] = stack.enter_context(reading(directory, service))
             return readers[page]
 
         yield get
@@ -79,9 +88,20 @@ def test_settings_in_json_can_be_used(block: Block) -> None:
 
 
 @of_kind("json argv")
-def test_the_command_line_of_a_kernelspec_can_be_used(block: Block) -> None:
-    argv = json.loads(block.text)
-    assert argv[:5] == ["python", "-m", "tci_kernel", "-f", "{connection_file}"]
+def test_a_kernelspec_with_such_an_argv_works(
+    block: Block, service: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "kernels" / "other"
+    directory.mkdir(parents=True)
+    argv = json.loads(block.text.replace(ADDRESS, service.base_url))
+    spec = {"argv": argv, "display_name": "other", "language": "python"}
+    (directory / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+
+    with kernel("other", TOGETHER_API_KEY="anything") as driver:
+        shown = driver.run("%tci status").only("display_data")["data"]["text/plain"]
+
+    assert f"{service.base_url} (remote)" in shown
 
 
 @of_kind("json ExecuteRequest", "json ExecuteResponse", "json SessionsResponse")
