@@ -50,11 +50,12 @@ def _reference(group: click.Group, name: str, program: str) -> Iterator[str]:
     """How a command is called, and what it and its options do, as its own help has it."""
     made = group.commands[name]
     context = click.Context(made)
-    call = " ".join([program, name, *made.collect_usage_pieces(context)])
-    yield from (f"## `{program} {name}`", "", "```text", call, "```", "")
-    yield from (cleandoc(made.help or ""), "")
     records = [p.get_help_record(context) for p in made.params if isinstance(p, click.Option)]
     options = [record for record in records if record is not None]
+    pieces = made.collect_usage_pieces(context)
+    call = [program, name, *(piece for piece in pieces if options or piece != "[OPTIONS]")]
+    yield from (f"## `{program} {name}`", "", "```text", " ".join(call), "```", "")
+    yield from (cleandoc(made.help or ""), "")
     yield from (f"- `{option}`: {' '.join(text.split())}" for option, text in options)
     if options:
         yield ""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.documents.pages import OTHERS, PAGES, anchors, links
+from tests.documents.pages import OTHERS, PAGES, ROOT, anchors, links
 
 HOSTS = {"keepachangelog.com", "semver.org"}
 
@@ -31,6 +31,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_no_host_is_listed_in_vain() -> None:
     found = {urlsplit(link).netloc for page in [*PAGES, *OTHERS] for link in links(page)}
     assert found - {""} == HOSTS
+
+
+def test_every_picture_is_shown() -> None:
+    shown = {(page.parent / link).resolve() for page in PAGES for link in links(page)}
+    assert set((ROOT / "docs" / "images").iterdir()) <= shown
 
 
 def test_the_first_page_of_the_site_leads_to_all_others() -> None:

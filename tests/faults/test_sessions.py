@@ -6,7 +6,6 @@ import asyncio
 import json
 import threading
 from datetime import UTC, datetime, timedelta
-from unittest.mock import ANY
 
 import pytest
 
