@@ -118,8 +118,8 @@ class TCIKernelApp(IPKernelApp):
 
     def emit_help(self, classes: bool = False) -> Generator[str, None, None]:
         """Give the lines of the help; with `classes`, of all settings."""
-        if classes:
-            self.classes = [*self.classes, *settings.classes()]
+        known = {cls.__name__ for cls in self.classes}
+        self.classes += [cls for cls in settings.classes() if cls.__name__ not in known]
         yield from super().emit_help(classes)
 
     def init_profile_dir(self) -> None:
