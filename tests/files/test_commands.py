@@ -13,7 +13,7 @@ import pytest
 
 from tests.files.conftest import held
 from tests.support.counting import CountingProxy, counted
-from tests.support.kernels import PATIENCE, Answer, KernelDriver, kernel
+from tests.support.kernels import PATIENCE, Answer, KernelDriver, kernel, shown
 from tests.support.servers import TOKEN, serving
 
 
@@ -41,15 +41,6 @@ def driver(served: KernelDriver, here: Path) -> KernelDriver:
     for path in sorted(here.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     return served
-
-
-def shown(answer: Answer) -> str:
-    """The text of the one display of an answer, which has an HTML form too."""
-    assert answer.reply["status"] == "ok", answer.reply
-    data = answer.only("display_data")["data"]
-    assert data["text/html"].startswith(("<table>", "<p>"))
-    text: str = data["text/plain"]
-    return text
 
 
 def failure(answer: Answer) -> str:

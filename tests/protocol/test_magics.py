@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.counting import CountingProxy, counted
-from tests.support.kernels import Answer, KernelDriver, kernel
+from tests.support.kernels import KernelDriver, kernel, shown
 from tests.support.servers import TOKEN, serving
 
 
@@ -36,15 +36,6 @@ def driver(served: tuple[KernelDriver, CountingProxy]) -> KernelDriver:
 @pytest.fixture
 def sent(served: tuple[KernelDriver, CountingProxy]) -> CountingProxy:
     return served[1]
-
-
-def shown(answer: Answer) -> str:
-    """The text of the one display of an answer, which has an HTML form too."""
-    assert answer.reply["status"] == "ok", answer.reply
-    data = answer.only("display_data")["data"]
-    assert data["text/html"].startswith(("<table>", "<p>"))
-    text: str = data["text/plain"]
-    return text
 
 
 def session_of(driver: KernelDriver) -> str:

@@ -59,6 +59,15 @@ class Answer:
         return number
 
 
+def shown(answer: Answer) -> str:
+    """The text of the one display of an answer, which has an HTML form too."""
+    assert answer.reply["status"] == "ok", answer.reply
+    data = answer.only("display_data")["data"]
+    assert data["text/html"].startswith(("<table>", "<p>"))
+    text: str = data["text/plain"]
+    return text
+
+
 class KernelDriver:
     """Speaks to a kernel as a notebook would, and checks every message against the schema."""
 
