@@ -43,6 +43,11 @@ QUICK = frozenset(
 ANALYSIS_LIMIT = 0.8
 
 
+# Seconds until cells are written to the history. A disk may take its time, which no reply waits
+# for, and an editor may kill the kernel without notice soon after.
+SAVE_AFTER = 0.1
+
+
 class Assistance(Kernel):
     """The base of the kernel that answers what is not a cell."""
 
@@ -64,6 +69,7 @@ class Assistance(Kernel):
         super().__init__(**kwargs)
         self._cells: list[str] = []  # the user's code, for static analysis
         self._history: CellHistory | None = None
+        self._saving: asyncio.TimerHandle | None = None
         self._analysing = threading.Lock()
 
     @property
@@ -84,9 +90,13 @@ class Assistance(Kernel):
         """Note a cell that the user has run, with the text of its result."""
         if local_cell(code) is None:
             self._cells.append(code)
-        self.history.store(number, code)
-        if result is not None:
-            self.history.store_output(number, result)
+        self.history.store(number, code, result)
+        if self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(SAVE_AFTER, self._save_history)
+
+    def _save_history(self) -> None:
+        self._saving = None
+        self.history.save()
 
     @property
     def history(self) -> CellHistory:
@@ -99,6 +109,8 @@ class Assistance(Kernel):
 
     def close_history(self) -> None:
         """Write what is left, and close the database."""
+        if self._saving is not None:
+            self._saving.cancel()
         if self._history is not None:
             self._history.close()
 

@@ -41,41 +41,29 @@ class CellHistory:
         self._path = path
         self._manager: _Manager | None = None
         self._closed = False
+        self._new: list[tuple[int, str, str | None]] = []
 
-    def store(self, number: int, code: str) -> None:
-        """Keep a cell.
+    def store(self, number: int, code: str, result: str | None = None) -> None:
+        """Keep a cell. It is written with the next `save`, `request` or `close`.
 
         Args:
-            number: the number that the cell runs under, higher than any before it.
+            number: the number that the cell ran under, higher than any before it.
             code: the cell as the user wrote it. An empty one is not kept, as in IPython.
+            result: the cell's result as `text/plain`, if it has one.
         """
-        if self._closed or not code.strip():
-            return
-        manager = self._open()
-        if number < len(manager.input_hist_raw):
-            return  # IPython would print an error, right into the user's outputs
-        # IPython takes a cell's place in these lists for its number.
-        for cells in (manager.input_hist_parsed, manager.input_hist_raw):
-            cells.extend([""] * (number - len(cells)))
-        raw = _storable(code)
-        manager.store_inputs(number, _without_magics(raw), raw)
-        self._save()
+        if not self._closed and code.strip():
+            self._new.append((number, code, result))
 
-    def store_output(self, number: int, text: str) -> None:
-        """Keep the result of a cell.
-
-        Args:
-            number: the number of the cell.
-            text: the result as `text/plain`.
-        """
-        if self._closed:
-            return
+    def save(self) -> None:
+        """Write what is new."""
         manager = self._open()
-        if number in manager.output_hist_reprs:
-            return
-        manager.output_hist_reprs[number] = _storable(text[:_OUTPUT_LIMIT])
-        manager.store_output(number)
-        self._save()
+        for number, code, result in self._new:
+            _note(manager, number, code, result)
+        self._new.clear()
+        try:
+            manager.writeout_cache()
+        except _database_errors() as error:
+            self._fall_back(error)
 
     def request(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a `history_request`.
@@ -89,6 +77,7 @@ class CellHistory:
         """
         if self._closed:
             return {"status": "ok", "history": []}
+        self.save()
         try:
             entries = _ask(self._open(), content)
         except _database_errors() as error:
@@ -97,7 +86,9 @@ class CellHistory:
         return {"status": "ok", "history": entries}
 
     def close(self) -> None:
-        """End this session of the history, and let go of the database. Harmless when repeated."""
+        """Save, and let go of the database. Harmless when repeated."""
+        if self._new:
+            self.save()
         self._closed = True
         manager, self._manager = self._manager, None
         if manager is None:
@@ -113,13 +104,6 @@ class CellHistory:
         if self._manager is None:
             self._manager = _open_database(self._path or _default_path()) or _Manager(_IN_MEMORY)
         return self._manager
-
-    def _save(self) -> None:
-        """Write at once what is new: an editor may kill the kernel without notice."""
-        try:
-            self._open().writeout_cache()
-        except _database_errors() as error:
-            self._fall_back(error)
 
     def _fall_back(self, error: Exception) -> None:
         """Go on in memory, with what this session knows."""
@@ -221,6 +205,20 @@ def _is_corrupt(path: Path) -> bool:
         except sqlite3.DatabaseError:
             return True
     return False
+
+
+def _note(manager: _Manager, number: int, code: str, result: str | None) -> None:
+    """Put a cell into what the manager writes next."""
+    if number < len(manager.input_hist_raw):
+        return  # IPython would print an error, right into the user's outputs
+    # IPython takes a cell's place in these lists for its number.
+    for cells in (manager.input_hist_parsed, manager.input_hist_raw):
+        cells.extend([""] * (number - len(cells)))
+    raw = _storable(code)
+    manager.store_inputs(number, _without_magics(raw), raw)
+    if result is not None:
+        manager.output_hist_reprs[number] = _storable(result[:_OUTPUT_LIMIT])
+        manager.store_output(number)
 
 
 def _ask(manager: _Manager, content: Mapping[str, Any]) -> list[Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 from tests.support.faulty import answer, faulty_server, stall
@@ -75,3 +79,22 @@ def test_history_outlives_the_kernel(tmp_path: Path) -> None:
     with kernel("tci-local", JUPYTER_DATA_DIR=str(tmp_path)) as driver:
         tail = driver.reply(driver.client.history(hist_access_type="tail", n=10))
         assert [row[2] for row in tail["content"]["history"]] == ["first = 1", "second = 2"]
+
+
+def test_a_kernel_that_is_killed_has_saved_its_cells(tmp_path: Path) -> None:
+    path = tmp_path / "tci_kernel" / "history.sqlite"
+    with kernel("tci-local", JUPYTER_DATA_DIR=str(tmp_path)) as driver:
+        driver.run("kept = 1")
+        while not (path.exists() and saved(path)):
+            time.sleep(0.01)
+        os.kill(driver.pid, signal.SIGKILL)
+    assert saved(path) == ["kept = 1"]
+
+
+def saved(path: Path) -> list[str]:
+    """The cells that are in a database now."""
+    with closing(sqlite3.connect(path)) as database:
+        try:
+            return [code for (code,) in database.execute("SELECT source_raw FROM history")]
+        except sqlite3.OperationalError:  # it is being made
+            return []

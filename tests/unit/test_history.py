@@ -64,9 +64,7 @@ def fill(path: Path) -> CellHistory:
     for cells in SESSIONS:
         history = CellHistory(path)
         for number, code in enumerate(cells, start=1):
-            history.store(number, code)
-            if number in OUTPUTS:
-                history.store_output(number, OUTPUTS[number])
+            history.store(number, code, OUTPUTS.get(number))
         if cells is not SESSIONS[-1]:
             history.close()
     return history
@@ -135,7 +133,7 @@ def test_cells_survive_a_restart(tmp_path: Path) -> None:
 
 def test_a_killed_kernel_has_saved_its_cells(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
-    process(path, "history.store(1, 'kept')\nimport os; os._exit(0)").wait()
+    process(path, "history.store(1, 'kept')\nhistory.save()\nimport os; os._exit(0)").wait()
     with closing(CellHistory(path)) as history:
         assert texts(history) == ["kept"]
 
@@ -144,8 +142,9 @@ def test_two_kernels_share_a_file(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     with closing(CellHistory(path)) as one, closing(CellHistory(path)) as other:
         for number in range(1, 20):
-            one.store(number, f"one {number}")
-            other.store(number, f"other {number}")
+            for history, name in ((one, "one"), (other, "other")):
+                history.store(number, f"{name} {number}")
+                history.save()
         assert tail(one, n=2)[-1] == (1, 19, "one 19")
         assert tail(other, n=2)[-1] == (2, 19, "other 19")
         assert len(tail(one, n=100)) == 38
@@ -157,6 +156,7 @@ def test_processes_write_at_once(tmp_path: Path) -> None:
 import time
 for number in range(1, 21):
     history.store(number, "x")
+    history.save()
     time.sleep(0.01)  # still faster than any user
 """
     processes = [process(path, code) for _ in range(3)]
@@ -174,10 +174,8 @@ def test_numbers_hold_where_cells_are_missing(history: CellHistory) -> None:
 
 
 def test_a_number_is_used_once(history: CellHistory, capsys: pytest.CaptureFixture[str]) -> None:
-    history.store(1, "first")
-    history.store(1, "again")
-    history.store_output(1, "1")
-    history.store_output(1, "2")
+    history.store(1, "first", "1")
+    history.store(1, "again", "2")
     assert tail(history, output=True) == [(1, 1, ("first", "1"))]
     assert capsys.readouterr() == ("", "")
 
@@ -188,6 +186,7 @@ def test_the_default_place_is_private(tmp_path: Path, monkeypatch: pytest.Monkey
     with closing(CellHistory()) as history:
         assert list(tmp_path.iterdir()) == []  # nothing is opened before its use
         history.store(1, "a")
+        history.save()
     assert (tmp_path / "jupyter" / "tci_kernel" / "history.sqlite").is_file()
     assert (tmp_path / "jupyter" / "tci_kernel").stat().st_mode & 0o077 == 0
     assert not (tmp_path / "ipython").exists()
@@ -196,6 +195,7 @@ def test_the_default_place_is_private(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_nothing_is_left_after_closing(history: CellHistory) -> None:
     threads, files = threading.active_count(), len([*Path("/dev/fd").iterdir()])
     history.store(1, "a")
+    history.save()
     assert threading.active_count() == threads
     history.close()
     history.close()
@@ -242,8 +242,8 @@ def test_a_locked_file_leaves_memory(
     path = tmp_path / "history.sqlite"
     with closing(CellHistory(path)) as history:
         if begun:
-            history.store(1, "before")
-            history.store_output(1, "result")
+            history.store(1, "before", "result")
+            history.save()
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute(f"BEGIN {lock}")
             history.store(3, "a_secret = 1")
@@ -258,6 +258,7 @@ def test_a_file_that_breaks_later_costs_no_reply(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     with closing(CellHistory(path)) as history:
         history.store(1, "a")
+        history.save()
         with path.open("r+b") as file:
             file.write(b"\xff" * path.stat().st_size)
         reply = history.request({"hist_access_type": "search", "pattern": "*"})
@@ -277,8 +278,7 @@ assert history.request({"hist_access_type": "tail"})["history"] == []
 
 
 def test_long_results_are_cut(history: CellHistory) -> None:
-    history.store(1, "x")
-    history.store_output(1, "x" * 1_000_000)
+    history.store(1, "x", "x" * 1_000_000)
     assert len(tail(history, output=True)[0][2][1]) == 100_000
 
 
