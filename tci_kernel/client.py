@@ -1,4 +1,8 @@
-"""The two endpoints of a TCI service, over one `httpx.AsyncClient`. Knows nothing of Jupyter."""
+"""The two endpoints of a TCI service, over httpx. Knows nothing of Jupyter.
+
+Requests go to httpx's transport itself: what its client adds, cookies, redirects and joined URLs,
+has no use here, and takes a third of the time.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import socket
 import ssl
 import urllib.request
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -54,6 +59,12 @@ KEEPALIVE_OPTIONS = [
 
 _OK = 200
 
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"tci-kernel/{__version__}",
+}
+
 
 class TCIClient(Configurable):
     """A client of a TCI service: Together's, or any other that speaks the same contract.
@@ -86,7 +97,7 @@ class TCIClient(Configurable):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._http: httpx.AsyncClient | None = None
+        self._transport: httpx.AsyncHTTPTransport | None = None
 
     async def execute(
         self, code: str, session_id: str | None = None, files: Sequence[File] = ()
@@ -117,24 +128,36 @@ class TCIClient(Configurable):
 
     async def aclose(self) -> None:
         """Close the connections. The client may be used again: it opens new ones."""
-        http, self._http = self._http, None
-        if http is not None:
-            await http.aclose()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
 
     async def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
         import httpx  # noqa: PLC0415
 
-        headers = {"Authorization": f"Bearer {self._checked_key()}"}
+        headers = {"Authorization": f"Bearer {self._checked_key()}", **_HEADERS}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        timeout = httpx.Timeout(self.read_timeout, connect=self.connect_timeout, pool=None)
+        url = _checked_url(self.base_url)
+        request = httpx.Request(
+            method,
+            url + path,
+            content=body,
+            headers=headers,
+            extensions={"timeout": timeout.as_dict()},
+        )
+        if self._transport is None:  # it belongs to the event loop that runs it
+            self._transport = _transport(url)
         try:
-            response = await self._client().request(method, path, content=body, headers=headers)
+            response = await self._transport.handle_async_request(request)
+            async with aclosing(response):
+                content = await response.aread()
         except httpx.HTTPError as error:
             raise self._failure(error) from error
         if response.status_code != _OK:
-            said = error_message(response.content)
-            raise status_failure(response.status_code, said, response.headers)
-        return response.content
+            raise status_failure(response.status_code, error_message(content), response.headers)
+        return content
 
     def _failure(self, error: httpx.HTTPError) -> TCIError:
         """What a failure of the transport means: above all, whether the request went out."""
@@ -168,20 +191,6 @@ class TCIClient(Configurable):
                 "outside ASCII), so nothing was sent.\nCheck TOGETHER_API_KEY, or log in again."
             )
         return key
-
-    def _client(self) -> httpx.AsyncClient:
-        """The one client, made on first use: it belongs to the event loop that runs it."""
-        if self._http is None:
-            import httpx  # noqa: PLC0415
-
-            url = _checked_url(self.base_url)
-            self._http = httpx.AsyncClient(
-                base_url=url,
-                headers={"Accept": "application/json", "User-Agent": f"tci-kernel/{__version__}"},
-                timeout=httpx.Timeout(self.read_timeout, connect=self.connect_timeout, pool=None),
-                transport=_transport(url),
-            )
-        return self._http
 
 
 def _transport(url: str) -> httpx.AsyncHTTPTransport:
