@@ -1,1 +1,1 @@
-"""Measurements side by side: the kernel and what it is compared with, in one run."""
+"""Measurements side by side: the product and what it is compared with, in one run."""

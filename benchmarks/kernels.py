@@ -1,0 +1,107 @@
+"""What a kernel takes: to start, to run cells, to pass on what they show, and to hold in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+
+from benchmarks.process import BARE, IPYKERNEL, start, started
+from benchmarks.table import Row
+from tests.support.servers import ServerProcess
+
+# How often a kernel is started for a row; a start varies by a third.
+STARTS = 20
+
+BIG = "display({'text/plain': 'x' * 50_000_000}, raw=True)"
+
+# What is run, the goal, and how often.
+CELLS = {
+    "a `pass` cell": ("pass", 2.0, 200),
+    "50 MB in one display": (BIG, 1.3, 10),
+    "100,000 short prints": ("for i in range(100_000): print(i)", 1.3, 10),
+    "2,000 displays in one cell": ("for i in range(2_000): display(i)", 1.3, 10),
+}
+
+
+def remote(server: ServerProcess) -> dict[str, str]:
+    """The environment in which the kernel `tci` uses a server."""
+    return {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
+
+
+def first_cell(name: str) -> float:
+    """Seconds from the process's start to the end of its first cell."""
+    with started(name) as kernel:
+        kernel.run("pass")
+        return kernel.age
+
+
+def held(name: str, **environment: str) -> float:
+    """Megabytes after the start."""
+    with started(name, **environment) as kernel:
+        return kernel.memory
+
+
+def peak(name: str, code: str, **environment: str) -> float:
+    """Megabytes at most, while code runs."""
+    with started(name, **environment) as kernel:
+        kernel.run(code)
+        return kernel.peak
+
+
+def starts(server: ServerProcess) -> Iterator[Row]:
+    """The rows of a kernel's start."""
+    tci = remote(server)
+    for against, goal in ((IPYKERNEL, 0.75), (BARE, None)):
+        yield Row(
+            "process start to `kernel_info_reply`, `tci`",
+            partial(start, "tci", **tci),
+            goal,
+            against,
+            partial(start, against),
+            rounds=STARTS,
+        )
+    yield Row(
+        "process start to the end of the first cell, `tci-local`",
+        partial(first_cell, "tci-local"),
+        1.5,
+        IPYKERNEL,
+        partial(first_cell, IPYKERNEL),
+    )
+    for against, goal in ((IPYKERNEL, 0.65), (BARE, None)):
+        yield Row(
+            "memory after the start, `tci`",
+            partial(held, "tci", **tci),
+            goal,
+            against,
+            partial(held, against),
+            "MB",
+            rounds=3,
+        )
+
+
+def cells(server: ServerProcess) -> Iterator[Row]:
+    """The rows of cells."""
+    with ExitStack() as stack:
+        local = stack.enter_context(started("tci-local"))
+        theirs = stack.enter_context(started(IPYKERNEL))
+        for kernel in (local, theirs):
+            kernel.run("pass")
+        for what, (code, goal, rounds) in CELLS.items():
+            yield Row(
+                f"{what}, `tci-local`",
+                partial(local.run, code),
+                goal,
+                IPYKERNEL,
+                partial(theirs.run, code),
+                rounds=rounds,
+            )
+    yield Row(
+        "peak memory during the 50 MB display, `tci`",
+        partial(peak, "tci", BIG, **remote(server)),
+        1.3,
+        IPYKERNEL,
+        partial(peak, IPYKERNEL, BIG),
+        "MB",
+        rounds=3,
+    )
