@@ -19,6 +19,9 @@ demo: $(VENV)/.demo
 	@echo "  $(CURDIR)/$(DEMO)/tour.ipynb   the executed notebook"
 	@echo "  $(CURDIR)/$(DEMO)/tour.html    the same as a page, for any browser"
 
+# One process of tests for each core; each takes whole files, whose tests share what they start.
+PYTEST ?= --numprocesses=auto --dist=loadfile
+
 test: $(VENV)/.dev
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PYTEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -168,17 +169,19 @@ def kernel(name: str = "tci", *arguments: str, **environment: str) -> Iterator[K
         arguments: added to its command line.
         environment: added to this process's environment.
     """
-    manager = KernelManager(kernel_name=name)
-    manager.start_kernel(
-        extra_arguments=list(arguments), env={**os.environ, "TOGETHER_API_KEY": "", **environment}
-    )
-    client: BlockingKernelClient = manager.client()
-    client.start_channels()
-    client.allow_stdin = False
-    try:
-        client.wait_for_ready(timeout=PATIENCE)
-        yield KernelDriver(manager, client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel()
-        manager.cleanup_resources()
+    with tempfile.TemporaryDirectory() as directory:
+        # Files instead of ports, which a kernel that starts beside this one could take.
+        manager = KernelManager(kernel_name=name, transport="ipc", ip=f"{directory}/socket")
+        manager.start_kernel(
+            extra_arguments=list(arguments), env={**os.environ, "TOGETHER_API_KEY": "", **environment}
+        )
+        client: BlockingKernelClient = manager.client()
+        client.start_channels()
+        client.allow_stdin = False
+        try:
+            client.wait_for_ready(timeout=PATIENCE)
+            yield KernelDriver(manager, client)
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel()
+            manager.cleanup_resources()
