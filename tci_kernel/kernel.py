@@ -10,6 +10,7 @@ import threading
 from _thread import interrupt_main
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -309,9 +310,13 @@ class TCIKernel(Assistance):
         return self._open_service().local_shell
 
     async def _warm_up(self) -> None:
-        """Start the embedded server and a session before the first cell asks for them."""
+        """Start the embedded server and a session before the first cell asks for them.
+
+        The interpreter is a process: while it starts, what requests need is imported.
+        """
         try:
-            await self._open_service().session.open()
+            opening = self._open_service().session.open()
+            await asyncio.gather(opening, asyncio.to_thread(import_module, "httpx"))
         except TCIError as error:
             self.log.debug("No session could be opened early: %s", error)  # the first cell says it
 

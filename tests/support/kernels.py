@@ -173,7 +173,8 @@ def kernel(name: str = "tci", *arguments: str, **environment: str) -> Iterator[K
         # Files instead of ports, which a kernel that starts beside this one could take.
         manager = KernelManager(kernel_name=name, transport="ipc", ip=f"{directory}/socket")
         manager.start_kernel(
-            extra_arguments=list(arguments), env={**os.environ, "TOGETHER_API_KEY": "", **environment}
+            extra_arguments=list(arguments),
+            env={**os.environ, "TOGETHER_API_KEY": "", **environment},
         )
         client: BlockingKernelClient = manager.client()
         client.start_channels()
