@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from tci_kernel.delivery import Cell
-from tci_kernel.errors import AuthenticationFailed
+from tci_kernel.errors import AuthenticationFailed, InvalidKey
 from tci_kernel.events import Event
 from tci_kernel.magics.lines import local_cell, split
 from tci_kernel.service import Request, Service
@@ -20,8 +20,8 @@ async def run(request: Request, service: Service) -> AsyncIterator[Event]:
     try:
         async for event in _run(request, service):
             yield event
-    except AuthenticationFailed:
-        service.forget_typed_key()
+    except (AuthenticationFailed, InvalidKey):
+        service.client.forget_key()
         raise
 
 

@@ -18,8 +18,15 @@ from urllib.parse import urlsplit
 from traitlets.config import Configurable
 
 from tci_kernel import __version__
-from tci_kernel.errors import ConfigurationError, MissingKey, TCIError
+from tci_kernel.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    InvalidKey,
+    MissingKey,
+    TCIError,
+)
 from tci_kernel.failures import failure, status_failure
+from tci_kernel.keys import KeyOrigin
 from tci_kernel.schema import (
     ExecuteRequest,
     ExecuteResponse,
@@ -98,6 +105,16 @@ class TCIClient(Configurable):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._transport: httpx.AsyncHTTPTransport | None = None
+        self._found: KeyOrigin | None = None
+
+    def use_key(self, key: str, origin: KeyOrigin) -> None:
+        """Use a key that was found where no setting has one; an empty one is none."""
+        self.api_key, self._found = key, origin
+
+    def forget_key(self) -> None:
+        """Forget a key that was found so, for another to be found in its place."""
+        if self._found is not None:
+            self.api_key, self._found = "", None
 
     async def execute(
         self, code: str, session_id: str | None = None, files: Sequence[File] = ()
@@ -154,13 +171,39 @@ class TCIClient(Configurable):
             async with aclosing(response):
                 content = await response.aread()
         except httpx.HTTPError as error:
-            raise self._failure(error) from error
+            raise failure(*self._failure(error), runs_code=body is not None) from error
         if response.status_code != _OK:
-            raise status_failure(response.status_code, error_message(content), response.headers)
+            raise self._refusal(response, runs_code=body is not None)
         return content
 
-    def _failure(self, error: httpx.HTTPError) -> TCIError:
-        """What a failure of the transport means: above all, whether the request went out."""
+    def _refusal(self, response: httpx.Response, *, runs_code: bool) -> TCIError:
+        """What an answer with another status than 200 means."""
+        said = error_message(response.content)
+        error = status_failure(response.status_code, said, response.headers, runs_code=runs_code)
+        return self._with_origin(error) if isinstance(error, AuthenticationFailed) else error
+
+    def _with_origin(self, error: TCIError) -> TCIError:
+        """What is wrong with a key, and where the key came from."""
+        origin = self._key_origin()
+        if origin is not None:
+            error.args = (f"{error}\n{origin.value}",)
+        return error
+
+    def _key_origin(self) -> KeyOrigin | None:
+        """Where the key came from; None if the caller of this class gave it."""
+        if self._found is not None:
+            return self._found
+        if self.config.get("TCIClient", {}).get("api_key") == self.api_key:
+            return KeyOrigin.CONFIGURATION
+        is_default = self.api_key == type(self).api_key.default()
+        return KeyOrigin.ENVIRONMENT if is_default else None
+
+    def _failure(self, error: httpx.HTTPError) -> tuple[str, str]:
+        """What a failure of the transport means, above all whether the request went out.
+
+        Returns:
+            the arguments of `failure`.
+        """
         import httpx  # noqa: PLC0415
 
         # Some say nothing but their name.
@@ -173,22 +216,24 @@ class TCIClient(Configurable):
             httpx.UnsupportedProtocol,
         )
         if isinstance(error, httpx.ConnectTimeout):
-            return failure("connect timeout", f"No connection to {self.base_url} in time.")
+            return "connect timeout", f"No connection to {self.base_url} in time."
         if isinstance(error, unsent):
             name = "tls" if _is_caused_by(error, ssl.SSLError) else "connect"
             name = "dns" if _is_caused_by(error, socket.gaierror) else name
-            return failure(name, f"No connection to {self.base_url} ({reason}).")
+            return name, f"No connection to {self.base_url} ({reason})."
         name = "read timeout" if isinstance(error, httpx.ReadTimeout) else "lost"
-        return failure(name, f"The connection to {self.base_url} was lost ({reason}).")
+        return name, f"The connection to {self.base_url} was lost ({reason})."
 
     def _checked_key(self) -> str:
         key = self.api_key.strip()
         if not key:
             raise MissingKey
         if not (key.isascii() and key.isprintable() and " " not in key):
-            raise ConfigurationError(
-                "The API key has characters that no key has (a space, a line end or a letter "
-                "outside ASCII), so nothing was sent.\nCheck TOGETHER_API_KEY, or log in again."
+            raise self._with_origin(
+                InvalidKey(
+                    "The API key has characters that no key has (a space, a line end or a letter "
+                    "outside ASCII), so nothing was sent."
+                )
             )
         return key
 

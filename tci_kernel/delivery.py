@@ -107,7 +107,7 @@ async def _watch(
         if request.done():
             return
         if elapsed >= limit:
-            raise failure("cell timeout", f"The cell took longer than {limit:g} s.")
+            raise failure("cell timeout", f"The code took longer than {limit:g} s.")
         for event in notice.show(f"Running for {duration(elapsed)}"):
             yield event
         step = NOTICE_INTERVAL

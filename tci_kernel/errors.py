@@ -4,7 +4,8 @@
 
     TCIError
     ├── ConfigurationError      a setting can't be used; nothing was sent
-    │   └── MissingKey          there is no API key
+    │   ├── MissingKey          there is no API key
+    │   └── InvalidKey          an API key that can't be one
     ├── ConnectionFailed        no connection was made; nothing was sent
     │   └── TLSFailed           the other side could not prove who it is
     ├── ConnectionLost          the request went out and no whole answer came back
@@ -42,6 +43,7 @@ __all__ = [
     "ExecutionRefused",
     "FileError",
     "InvalidAnswer",
+    "InvalidKey",
     "MissingKey",
     "OutOfCredit",
     "RateLimited",
@@ -69,12 +71,14 @@ class TCIError(Exception):
             may help.
         retry_after: seconds after which the service asks to be tried again, or None.
         session_id: the session that an otherwise useless answer named, or None.
+        fact: what happened, where the rest of the text is advice for who reads a notebook.
     """
 
     may_have_run = False
     sent_again = False
     retry_after: float | None = None
     session_id: str | None = None
+    fact = ""
 
 
 class ConfigurationError(TCIError):
@@ -84,13 +88,19 @@ class ConfigurationError(TCIError):
 class MissingKey(ConfigurationError):
     """There is no API key. Nothing was sent."""
 
+    fact = "There is no API key for the code interpreter, so nothing was sent."
+
     def __init__(self) -> None:
         super().__init__(
-            "There is no API key for the code interpreter, so nothing was sent.\n"
+            f"{self.fact}\n"
             "Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY and restart "
             "the kernel,\n"
             "or pick the kernel 'tci-local' (Python (TCI, local)), which needs no key."
         )
+
+
+class InvalidKey(ConfigurationError):
+    """An API key with characters that no key has. Nothing was sent."""
 
 
 class ConnectionFailed(TCIError):
@@ -151,6 +161,9 @@ class SessionExpired(TCIError):
         expires_at: when it was to expire, if that is known.
         said: the error that gave it away.
         replayable: how many cells `%tci replay` would run again.
+
+    Attributes:
+        gone: the session's id.
     """
 
     def __init__(
@@ -164,12 +177,15 @@ class SessionExpired(TCIError):
             if replayable
             else ""
         )
-        super().__init__(
+        self.fact = (
             f"Session {gone} has expired, or is not one of this key's.{when} Its variables and "
-            f"files are gone, and this cell {ran}.\n"
-            f"The service: {str(said).splitlines()[0]}\n"
-            f"Run the cell again to start afresh in a new session{replay}."
+            f"files are gone, and the code {ran}.\n"
+            f"The service: {str(said).splitlines()[0]}"
         )
+        super().__init__(
+            f"{self.fact}\nRun the cell again to start afresh in a new session{replay}."
+        )
+        self.gone = gone
         self.may_have_run = said.may_have_run
 
 
@@ -180,8 +196,8 @@ class SessionChanged(TCIError):
 
     def __init__(self, old: str, new: str) -> None:
         super().__init__(
-            f"The service ran this cell in session {new} instead of {old}: variables and files "
-            "from before are not there.\nFrom now on cells run in the new session."
+            f"The service ran this code in session {new} instead of {old}: variables and files "
+            "from before are not there.\nFrom now on the new session is used."
         )
 
 

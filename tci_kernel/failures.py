@@ -59,10 +59,10 @@ class Rule:
 _NEVER, _ALWAYS, _IF_TOLD = Again.NEVER, Again.ALWAYS, Again.IF_TOLD
 
 _CHECK = "Look at what it did before you run it again."
-_RETRY = "Run the cell again."
-_LATER = "Wait a little, then run the cell again."
-_KEY = "Check the key: `TOGETHER_API_KEY`, or what `tci-kernel login` stored."
-_NETWORK = "Check the network and the service's address, then run the cell again."
+_RETRY = "Try again."
+_LATER = "Wait a little, then try again."
+_KEY = "Check the key."
+_NETWORK = "Check the network and the service's address, then try again."
 _OURS = "This is likely a defect of tci-kernel: please report it."
 
 # Failures of the transport, of a body, and of time.
@@ -146,24 +146,29 @@ _OTHER = Rule("any other status from 500 on", ServiceError, True, _NEVER, _CHECK
 _SERVER_ERROR = 500
 
 
-def failure(name: str, detail: str) -> TCIError:
+def failure(name: str, detail: str, *, runs_code: bool = True) -> TCIError:
     """The exception for a failure of transport, body or time.
 
     Args:
         name: a key of `RULES`.
         detail: what happened, in words for the user.
+        runs_code: whether the request was to run code; else nothing is said of code.
     """
     rule = RULES[name]
-    return _made(rule, detail, rule.may_have_run, rule.again is _ALWAYS)
+    may_have_run = rule.may_have_run and runs_code
+    return _made(rule, detail, may_have_run, rule.again is _ALWAYS, runs_code)
 
 
-def status_failure(status: int, said: str, headers: Mapping[str, str]) -> TCIError:
+def status_failure(
+    status: int, said: str, headers: Mapping[str, str], *, runs_code: bool = True
+) -> TCIError:
     """The exception for an HTTP status other than 200.
 
     Args:
         status: the status.
         said: the service's own words, possibly empty.
         headers: the answer's headers; `retry-after` and `retry-after-ms` count.
+        runs_code: whether the request was to run code; else nothing is said of code.
     """
     rule = STATUSES.get(status, _OTHER if status >= _SERVER_ERROR else _OTHER_REFUSAL)
     wait = retry_after(headers)
@@ -172,8 +177,9 @@ def status_failure(status: int, said: str, headers: Mapping[str, str]) -> TCIErr
         rule,
         f"HTTP {status} ({rule.cause if status in STATUSES else 'unexpected'}): "
         f"{said or 'the service gave no reason'}",
-        rule.may_have_run and not told,
+        rule.may_have_run and runs_code and not told,
         rule.again is _ALWAYS or told,
+        runs_code,
     )
     error.retry_after = wait
     if isinstance(error, ServiceError):
@@ -181,9 +187,14 @@ def status_failure(status: int, said: str, headers: Mapping[str, str]) -> TCIErr
     return error
 
 
-def _made(rule: Rule, detail: str, may_have_run: bool, sent_again: bool) -> TCIError:
+def _made(
+    rule: Rule, detail: str, may_have_run: bool, sent_again: bool, runs_code: bool
+) -> TCIError:
     ran = "may have run, and may still be running" if may_have_run else "did not run"
-    error = rule.error(f"{detail}\nThe code {ran}. {rule.advice}")
+    advice = f"The code {ran}. {rule.advice}"
+    if not runs_code:
+        advice = _RETRY if rule.advice is _CHECK else rule.advice
+    error = rule.error(f"{detail}\n{advice}")
     error.may_have_run = may_have_run
     error.sent_again = sent_again
     return error

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
+from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -28,6 +29,21 @@ _REFUSED_MODULES = ("keyring.backends.fail", "keyring.backends.null")
 _REFUSED_NAME = "PlaintextKeyring"
 
 _INSTEAD = "Set the environment variable TOGETHER_API_KEY instead."
+
+
+class KeyOrigin(Enum):
+    """Where a key came from, and what to do if the service refuses it."""
+
+    CONFIGURATION = (
+        "It is TCIClient.api_key of tci_kernel_config.py or of the kernel's command line: correct "
+        "it there. A running kernel keeps the old one."
+    )
+    ENVIRONMENT = (
+        "It is from the environment variable TOGETHER_API_KEY: correct that. A running Jupyter, "
+        "with its kernels, keeps the old one until it is started anew."
+    )
+    KEYRING = "It is from the keyring: run 'tci-kernel login' to store another, then try again."
+    TYPED = "You typed it, and it is forgotten: run the cell again to type another."
 
 
 async def find(base_url: str) -> str:

@@ -103,7 +103,7 @@ class SessionLife:
             yield Failure("ServiceError", text, [f"ServiceError: {text}"])
         old, new = self.id, answer.session_id
         if new is None and old is None:
-            text = "The service named no session: the next cell begins a new one."
+            text = "The service named no session: what runs next begins a new one."
             yield Failure.from_error(failure("body", text))
         elif new is not None and new != old:
             self.begin(new)
@@ -116,7 +116,7 @@ class SessionLife:
             if error.session_id is not None:
                 self.begin(error.session_id)
             elif error.may_have_run:
-                fate = "If it began a session, its id never arrived: the next cell begins another."
+                fate = "If it began a session, its id never arrived: what runs next begins another."
                 error.args = (f"{error}\n{fate}",)
         elif _may_mean_expiry(error) and await self.expiry.is_gone():
             expired = SessionExpired(self.id, self.expiry.expires_at, error, len(self.succeeded))

@@ -12,6 +12,7 @@ from traitlets.config import Configurable
 from tci_kernel import keys
 from tci_kernel.client import TCIClient
 from tci_kernel.events import Event
+from tci_kernel.keys import KeyOrigin
 from tci_kernel.session import RemoteSession
 from tci_kernel.settings import Layer
 
@@ -78,7 +79,6 @@ class Service:
             self.client.base_url = self._server.base_url
             self.client.api_key = self._server.token
             opener = self._server.open_session
-        self._is_key_given = False
         self.session = RemoteSession(self.client, opener, parent=parent)
         if session_id:
             self.session.attach(session_id)
@@ -99,21 +99,14 @@ class Service:
     async def find_key(self) -> None:
         """Look for an API key in the keyring where none is set. Asks nobody."""
         if not self.client.api_key.strip():
-            self.client.api_key = await keys.find(self.client.base_url)
+            self.client.use_key(await keys.find(self.client.base_url), KeyOrigin.KEYRING)
 
     async def ensure_key(self, request: Request) -> None:
         """Find an API key, or ask for one if there is somebody to ask. It is kept in memory."""
         await self.find_key()
         if self.client.api_key or request.ask is None or request.hidden:
             return
-        self.client.api_key = await request.ask("Together API key: ")
-        self._is_key_given = True
-
-    def forget_typed_key(self) -> None:
-        """Forget a key that the service does not know, so that the user is asked again."""
-        if self._is_key_given:
-            self.client.api_key = ""
-            self._is_key_given = False
+        self.client.use_key(await request.ask("Together API key: "), KeyOrigin.TYPED)
 
     async def aclose(self) -> None:
         """Let go of connections, and stop the embedded server."""

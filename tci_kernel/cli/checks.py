@@ -162,19 +162,21 @@ class Examination:
                 one for one in settings.in_force(self._layers) if one.name.endswith(".api_key")
             )
             return f"from: {key.source}"
+        found = ""
         try:
-            self._client.api_key = await keys.in_time(self._client.base_url)
+            found = await keys.in_time(self._client.base_url)
             why = "neither set nor in the keyring"
         except ConfigurationError as error:
             why = f"not set. {str(error).splitlines()[0]}"
         except TimeoutError:
             why = "not set. The keyring does not answer"
-        if not self._client.api_key:
+        if not found:
             raise _Skipped(
                 why,
                 "Run 'tci-kernel login' or set TOGETHER_API_KEY to use the kernel tci. "
                 "The kernel tci-local needs no key.",
             )
+        self._client.use_key(found, keys.KeyOrigin.KEYRING)
         return f"from: keyring ({keys.name()})"
 
     def _peer(self) -> tuple[str, int, str | None]:
@@ -191,7 +193,8 @@ class Examination:
             async with asyncio.timeout(self._client.connect_timeout):
                 found = await loop.getaddrinfo(host, port)
         except (OSError, TimeoutError, UnicodeError) as error:
-            raise failure("dns", f"{host!r} can't be resolved ({error}).") from error
+            said = f"{host!r} can't be resolved ({error})."
+            raise failure("dns", said, runs_code=False) from error
         addresses = sorted({str(entry[4][0]) for entry in found})
         return f"{host}: {', '.join(addresses)}" + (" (a proxy)" if proxy else "")
 
@@ -205,10 +208,12 @@ class Examination:
             async with asyncio.timeout(self._client.connect_timeout):
                 _, writer = await asyncio.open_connection(host, port, ssl=tls_context())
         except ssl.SSLError as error:
-            raise failure("tls", f"{host}:{port} can't prove who it is ({error}).") from error
+            said = f"{host}:{port} can't prove who it is ({error})."
+            raise failure("tls", said, runs_code=False) from error
         except (OSError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
-            raise failure("connect", f"No connection to {host}:{port} ({reason}).") from error
+            said = f"No connection to {host}:{port} ({reason})."
+            raise failure("connect", said, runs_code=False) from error
         version = writer.get_extra_info("ssl_object").version()
         writer.close()
         return f"{version} with {host}:{port}"

@@ -28,5 +28,6 @@ def print_json(value: object) -> None:
 async def client(config: Config) -> TCIClient:
     """The way to the service, with the key from the keyring where none is set."""
     made = TCIClient(config=config)
-    made.api_key = made.api_key or await keys.find(made.base_url)
+    if not made.api_key:
+        made.use_key(await keys.find(made.base_url), keys.KeyOrigin.KEYRING)
     return made

@@ -16,7 +16,21 @@ from tci_kernel.cli.login import login, logout
 from tci_kernel.cli.run import run as run_
 from tci_kernel.cli.serve import serve
 from tci_kernel.cli.sessions import sessions
-from tci_kernel.errors import ConfigurationError, TCIError, UsageError
+from tci_kernel.errors import (
+    ConfigurationError,
+    MissingKey,
+    SessionExpired,
+    TCIError,
+    UsageError,
+)
+
+# What to do, where an error's own advice is for who reads a notebook.
+_ADVICE = {
+    MissingKey: "Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY. "
+    "'tci-kernel run --local' needs no key.",
+    SessionExpired: "Without --session the code runs in a new session. 'tci-kernel sessions' lists "
+    "those that there are.",
+}
 
 
 class _Commands(click.Group):
@@ -76,10 +90,16 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except TCIError as error:
-        click.echo(f"tci-kernel: {error}", err=True)
+        click.echo(f"tci-kernel: {_text(error)}", err=True)
         return USAGE if isinstance(error, (ConfigurationError, UsageError)) else SERVICE
     except BrokenPipeError:
         # Whoever reads the output has had enough of it; at exit Python would flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return status if isinstance(status, int) else OK
+
+
+def _text(error: TCIError) -> str:
+    """What somebody at a command line reads of an error."""
+    advice = _ADVICE.get(type(error))
+    return str(error) if advice is None else f"{error.fact}\n{advice}"

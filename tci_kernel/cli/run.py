@@ -62,6 +62,7 @@ async def _run(code: str, config: Config, local: bool, session_id: str) -> int:
     service = Service(Configurable(config=config), local=local, session_id=session_id)
     failure: Failure | None = None
     try:
+        service.session.on_expiry = "error"  # no cells are known that could be run again
         await service.ensure_key(Request(code))
         async for event in service.session.run(Cell(code)):
             _show(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -183,6 +184,23 @@ def test_a_kernel_uses_the_key_of_its_service(commands: Commands, server: Server
     # The key of one service is not sent to another.
     with kernel("tci", TOGETHER_BASE_URL="http://localhost:1/v1", **environment) as driver:
         assert driver.run("pass").reply["ename"] == "MissingKey"
+
+
+def test_a_kernel_takes_another_key_from_the_keyring_once_one_is_refused(
+    commands: Commands, path: Path, server: ServerProcess
+) -> None:
+    commands.use(server.base_url)
+    host = server.base_url.split("/")[2]
+    path.write_text(json.dumps({f"tci-kernel: {host}/api-key": SECRET}))
+    environment = _environment(commands, FileKeyring)
+    with kernel("tci", TOGETHER_BASE_URL=server.base_url, **environment) as driver:
+        refused = driver.run("pass", allow_stdin=True).reply
+        assert refused["ename"] == "AuthenticationFailed"
+        assert "It is from the keyring: run 'tci-kernel login'" in refused["evalue"]
+        assert "It is from the keyring" in commands.run("sessions").stderr
+
+        assert commands.run("login", given=server.token).returncode == 0
+        assert driver.run("print(6 * 7)").text() == "42\n"
 
 
 @pytest.mark.parametrize("kind", [LockedKeyring, PlaintextKeyring])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from tests.cli.commands import Commands
-from tests.support.faulty import faulty_server, http, listing
+from tests.support.faulty import Action, answer, faulty_server, hang_up, http, listing
 from tests.support.servers import ServerProcess
 
 SHOWS = """\
@@ -108,8 +109,11 @@ def test_without_a_key_it_says_what_to_do(commands: Commands) -> None:
     done = commands.run("run", "-", given="pass")
 
     assert done.returncode == 2
-    assert "tci-kernel login" in done.stderr
-    assert "TOGETHER_API_KEY" in done.stderr
+    assert done.stderr == (
+        "tci-kernel: There is no API key for the code interpreter, so nothing was sent.\n"
+        "Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY. "
+        "'tci-kernel run --local' needs no key.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +139,53 @@ def test_a_session_that_is_gone_is_said(commands: Commands) -> None:
         done = commands.run("run", "--session", "ses_gone", "-", given="pass")
 
     assert done.returncode == 3
-    assert "ses_gone has expired" in done.stderr
+    assert done.stderr == (
+        "tci-kernel: Session ses_gone has expired, or is not one of this key's. Its variables and "
+        "files are gone, and the code did not run.\n"
+        "The service: HTTP 404 (not found): the service gave no reason\n"
+        "Without --session the code runs in a new session. 'tci-kernel sessions' lists those that "
+        "there are.\n"
+    )
+
+
+def test_a_script_is_not_run_in_another_session_than_the_one_that_is_named(
+    commands: Commands,
+) -> None:
+    commands.configure("c.RemoteSession.on_expiry = 'replay'\nc.RemoteSession.use_helper = False")
+    with faulty_server([http(404, "{}"), answer(("stdout", "elsewhere"))]) as service:
+        service.listed = listing()
+        commands.use(service.base_url, "key")
+        done = commands.run("run", "--session", "ses_gone", "-", given="pass")
+        assert len(service.executions) == 1
+
+    assert (done.returncode, done.stdout) == (3, "")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(http(status, "{}") for status in (400, 404, 413, 429, 500)),
+        http(200, "?"),
+        http(200, json.dumps({"data": None})),
+        answer(session_id=""),
+        answer(session_id="ses_other"),
+        hang_up(),
+    ],
+)
+def test_what_fails_is_said_in_words_for_a_script(fault: Action, commands: Commands) -> None:
+    commands.configure(
+        "c.RemoteSession.use_helper = False\n"
+        "c.RemoteSession.retry_for = 0\nc.RemoteSession.cell_timeout = 30"
+    )
+    with faulty_server([fault]) as service:
+        service.listed = listing("ses_there")
+        commands.use(service.base_url, "key")
+        named = commands.run("run", "--session", "ses_there", "-", given="pass")
+        new = commands.run("run", "-", given="pass")
+
+    assert named.returncode or new.returncode
+    for done in (named, new):
+        assert not re.search(r"\b(cells?|notebook|kernel (?!run))\b|%tci", done.stderr)
 
 
 def test_an_interrupt_ends_the_wait_and_says_what_is_left(commands: Commands) -> None:

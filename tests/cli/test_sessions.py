@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -45,7 +46,10 @@ def test_what_the_service_leaves_out_is_not_known(commands: Commands) -> None:
     assert listed == [{"id": "ses_1", "execute_count": 0, "expires_in": None}]
 
 
-@pytest.mark.parametrize("listed", [http(401, "{}"), http(500, "oops"), hang_up()])
+@pytest.mark.parametrize(
+    "listed",
+    [*(http(status, "{}") for status in (401, 402, 404, 429, 500, 503)), http(200, "?"), hang_up()],
+)
 def test_a_service_that_gives_none_is_a_status(listed: object, commands: Commands) -> None:
     with faulty_server([]) as service:
         service.listed = listed  # type: ignore[assignment]
@@ -54,6 +58,8 @@ def test_a_service_that_gives_none_is_a_status(listed: object, commands: Command
 
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("tci-kernel: ")
+    # It was no code that was sent.
+    assert not re.search(r"\b(cells?|code|ran|run|notebook)\b|%tci", done.stderr)
 
 
 def test_the_key_may_come_from_the_keyring(commands: Commands) -> None:

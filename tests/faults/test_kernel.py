@@ -200,6 +200,37 @@ def answer_prompt(driver: KernelDriver, msg_id: str, text: str) -> Answer:
     return driver.finish(msg_id)
 
 
+def test_a_typed_key_that_is_wrong_is_forgotten_and_the_error_says_so() -> None:
+    with (
+        faulty_server([http(401, "{}"), answer(("stdout", "in"))]) as service,
+        kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url) as driver,
+    ):
+        for wrong in ("two words", "wrong"):  # one that can't be a key, one that is refused
+            cell = answer_prompt(driver, driver.client.execute("x", allow_stdin=True), wrong)
+            assert "You typed it, and it is forgotten" in cell.reply["evalue"]
+        right = answer_prompt(driver, driver.client.execute("x", allow_stdin=True), KEY)
+        assert right.text() == "in"
+        sent = [request.headers["authorization"] for request in service.executions]
+        assert sent == ["Bearer wrong", f"Bearer {KEY}"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_said_with_where_it_came_from(tmp_path: Path, status: int) -> None:
+    config = tmp_path / "tci_kernel_config.py"
+    with faulty_server([http(status, "{}")]) as service:
+        service.listed = http(status, "{}")
+        where = {"TOGETHER_BASE_URL": service.base_url, "JUPYTER_CONFIG_PATH": str(tmp_path)}
+        with kernel("tci", BARE, TOGETHER_API_KEY=KEY, **where) as driver:
+            said = driver.run("x", allow_stdin=True).reply
+        config.write_text(f"c.TCIClient.api_key = {KEY!r}\n")
+        with kernel("tci", BARE, **where) as driver:
+            configured = driver.run("x", allow_stdin=True).reply
+    assert said["ename"] == configured["ename"] == "AuthenticationFailed"
+    assert "from the environment variable TOGETHER_API_KEY: correct that" in said["evalue"]
+    assert "TCIClient.api_key of tci_kernel_config.py" in configured["evalue"]
+    assert KEY not in str([said, configured])
+
+
 def test_a_prompt_can_be_interrupted_or_left_empty() -> None:
     with (
         faulty_server([answer()]) as service,

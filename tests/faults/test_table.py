@@ -315,7 +315,7 @@ async def test_a_first_cell_whose_session_is_unknown_says_so(
 ) -> None:
     session = make_session(service.base_url)
     service.play(hang_up(), answer())
-    with pytest.raises(errors.ConnectionLost, match="the next cell begins another"):
+    with pytest.raises(errors.ConnectionLost, match="what runs next begins another"):
         await run(session)
     service.play(answer(session_id=""))
     (failure,) = await run(session)
