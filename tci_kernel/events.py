@@ -75,9 +75,15 @@ class Display:
 
 @dataclass(frozen=True, slots=True)
 class ClearOutput:
-    """What the cell has shown so far is wiped: at once, or when the next output comes (`wait`)."""
+    """What the cell has shown so far is wiped: at once, or when the next output comes (`wait`).
+
+    Attributes:
+        wait: whether the old outputs stay until there is a new one.
+        notice: the id of the display that alone is to go; see `notices.without_loss`.
+    """
 
     wait: bool = False
+    notice: str | None = None
 
     def messages(self, _count: int) -> Iterator[Message]:
         """One `clear_output` message."""

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from _thread import interrupt_main
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import FrameType
@@ -20,6 +20,7 @@ from tci_kernel.assistance import Assistance
 from tci_kernel.errors import TCIError
 from tci_kernel.events import Event, Failure, Stream
 from tci_kernel.magics.lines import local_cell
+from tci_kernel.notices import without_loss
 from tci_kernel.outcome import Outcome
 from tci_kernel.pacing import IOPubPacer, stream_bytes
 from tci_kernel.prompts import Asker
@@ -28,7 +29,7 @@ from tci_kernel.vscode import BackgroundCall, answered, background_call, without
 
 if TYPE_CHECKING:
     from tci_kernel.local_shell.shell import LocalShell
-    from tci_kernel.service import Service
+    from tci_kernel.service import Request, Service
     from tci_kernel.session import RemoteSession
 
 # Seconds that a shutdown may take for letting go of what the kernel holds. Jupyter Server waits
@@ -203,7 +204,6 @@ class TCIKernel(Assistance):
 
     async def _publish(self, request: _Request, outcome: Outcome) -> None:
         """Publish each event of a cell, and note what its reply must hold."""
-        from tci_kernel.cells import run  # noqa: PLC0415
         from tci_kernel.service import Request  # noqa: PLC0415
 
         asker = self._asker() if request.allow_stdin else None
@@ -222,13 +222,20 @@ class TCIKernel(Assistance):
             show=show,
             read=asker.ask_blocking if asker else None,
         )
-        if not request.hidden and self._untold:
-            untold, self._untold = self._untold, ()
-            await self.emit(Stream("stderr", "".join(f"{line}\n" for line in untold)))
-        async for event in run(cell, self._open_service()):
+        async for event in without_loss(self._events(cell)):
             outcome.note(event)
             if not request.silent:
                 await self.emit(event)
+
+    async def _events(self, cell: Request) -> AsyncIterator[Event]:
+        """What a cell produces, after what the user has yet to be told."""
+        from tci_kernel.cells import run  # noqa: PLC0415
+
+        if not cell.hidden and self._untold:
+            untold, self._untold = self._untold, ()
+            yield Stream("stderr", "".join(f"{line}\n" for line in untold))
+        async for event in run(cell, self._open_service()):
+            yield event
 
     @property
     def free_session(self) -> RemoteSession | None:

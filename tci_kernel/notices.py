@@ -1,13 +1,15 @@
 """What a user reads while nothing else can be shown: how long a cell runs, why it waits.
 
 A notice is a display of its own that is updated in place and wiped when the cell's output comes,
-so that no saved notebook keeps it.
+so that no saved notebook keeps it. Jupyter can wipe all that a cell has shown or nothing, so what
+was shown before the notice is then shown again.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 from tci_kernel.events import ClearOutput, Display, Event
 
@@ -38,10 +40,7 @@ class Notice:
         return self._display_id is not None
 
     def replace(self, display: Display) -> Iterator[Event]:
-        """Show something that stays, in the notice's place if there is one.
-
-        Unlike `wipe`, it leaves alone what the cell has shown before.
-        """
+        """Show something that stays, in the notice's place if there is one."""
         display_id, self._display_id = self._display_id, None
         if display_id is None:
             yield display
@@ -53,5 +52,25 @@ class Notice:
     def wipe(self) -> Iterator[Event]:
         """Take the notice away, if there is one."""
         if self._display_id is not None:
-            self._display_id = None
-            yield ClearOutput()
+            display_id, self._display_id = self._display_id, None
+            yield ClearOutput(notice=display_id)
+
+
+async def without_loss(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """A cell's events, in which what was shown before a notice comes again when that is wiped."""
+    shown: dict[object, Event] = {}  # displays by their ids
+    async for event in events:
+        match event:
+            case ClearOutput(notice=str()):
+                shown.pop(event.notice, None)
+                yield replace(event, wait=bool(shown))
+                for earlier in shown.values():
+                    yield earlier
+                continue
+            case ClearOutput():
+                shown.clear()
+            case Display(transient={"display_id": str() as name}):
+                shown[name] = replace(event, update=event.update and name not in shown)
+            case _:
+                shown[object()] = event
+        yield event

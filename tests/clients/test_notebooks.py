@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -67,6 +68,43 @@ def test_nbclient_at_a_remote_service(
     assert book.cells[1].outputs[0].data["text/plain"] == "42"
     assert book.metadata.language_info.name == "python"
     assert book.metadata.language_info.pygments_lexer == "ipython3"
+
+
+async def test_a_notice_is_not_saved_and_what_the_cell_showed_before_it_is(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(200_000_000)
+    waiting = "\nimport time; time.sleep(4); print('done')"
+    book = notebook(
+        f"%tci status{waiting}",
+        f"%tci ls\n%tci upload large{waiting}",
+        f"%tci new{waiting[:-14]}",
+    )
+    shown = []
+
+    class Attended(NotebookClient):
+        """A client with somebody in front of it."""
+
+        def process_message(self, message: Any, *place: Any) -> Any:
+            shown.append(str(message["content"].get("data")))
+            return super().process_message(message, *place)
+
+    client = Attended(book, kernel_name="tci-local", resources={"metadata": {"path": tmp_path}})
+    async with client.async_setup_kernel():
+        assert client.kc is not None
+        client.kc.allow_stdin = True
+        for index, cell in enumerate(book.cells):
+            await client.async_execute_cell(cell, index)
+    for word in ("Running for", "Uploading"):
+        assert word in "".join(shown)
+        assert word not in nbformat.writes(book)
+    kinds = [[output.output_type for output in cell.outputs] for cell in book.cells]
+    assert kinds == [
+        ["display_data", "stream"],
+        ["display_data", "display_data", "stream"],
+        ["display_data"],
+    ]
+    assert "Uploaded large (200.0 MB)" in book.cells[1].outputs[1].data["text/plain"]
+    nbformat.validate(book)
 
 
 def test_nbclients_timeout_interrupts_the_cell_and_goes_on() -> None:

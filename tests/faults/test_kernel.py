@@ -71,6 +71,32 @@ def test_a_long_cell_shows_its_time_and_wipes_it(scripted: Scripted) -> None:
     assert [content for _, content in kept(cell)] == [{"name": "stdout", "text": "done"}]
 
 
+def test_what_a_cell_showed_before_a_notice_stays(scripted: Scripted) -> None:
+    driver, service = scripted
+    service.play(late(4.5, answer(("stdout", "done"))))
+    cell = driver.run("%tci status\n%tci status\nx", allow_stdin=True)
+    assert "Running for 3 s" in notices(cell)
+    assert cell.outputs[-4][1] == {"wait": True}  # the old outputs stay until these are there
+    first, second, last = kept(cell)
+    assert first[0] == second[0] == "display_data"
+    assert service.base_url in first[1]["data"]["text/plain"]
+    assert last[1] == {"name": "stdout", "text": "done"}
+
+
+def test_the_word_of_an_expiry_stays_when_the_cells_are_replayed(service: FaultyServer) -> None:
+    where = {"TOGETHER_BASE_URL": service.base_url, "TOGETHER_API_KEY": "key"}
+    with kernel("tci", BARE, "--RemoteSession.on_expiry=replay", **where) as driver:
+        service.play(answer())
+        driver.run("a = 1")
+        service.play(http(404, "{}"), answer(session_id="ses_" + "d" * 21))
+        service.listed = listing()
+        cell = driver.run("a", allow_stdin=True)
+    assert notices(cell) == ["Running cell 1 of 1 again"]
+    told = [content["text"] for _, content in kept(cell)]
+    assert "has expired" in told[0]
+    assert told[1] == "In a new session, cells were run again: 1.\n"
+
+
 def test_a_long_cell_without_output_leaves_nothing(scripted: Scripted) -> None:
     driver, service = scripted
     service.play(late(3.5, answer()))
