@@ -38,8 +38,12 @@ The last three options are also settings: c.LocalServer.session_lifetime, .max_s
 .kernel_name in tci_kernel_config.py.
 """
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="A name or address.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Default: a free one.")
+@click.option(
+    "--host", metavar="H", default="127.0.0.1", show_default=True, help="A name or address."
+)
+@click.option(
+    "--port", metavar="P", type=click.IntRange(0, 65_535), default=0, help="Default: a free one."
+)
 @click.option(
     "--token",
     default="",

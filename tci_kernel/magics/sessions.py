@@ -102,8 +102,15 @@ async def attach(context: Context, session_id: str) -> Events:
 
 
 @command("replay")
-@click.option("--from", "first", type=click.IntRange(1), default=1, help="The first cell's number.")
-@click.option("--to", "last", type=click.IntRange(1), help="The last cell's number.")
+@click.option(
+    "--from",
+    "first",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    help="The first cell's number.",
+)
+@click.option("--to", "last", metavar="M", type=click.IntRange(1), help="The last cell's number.")
 async def replay(context: Context, first: int, last: int | None) -> Events:
     """Run this session's successful cells again, in a new session; stop at the first error."""
     session = await context.session()
