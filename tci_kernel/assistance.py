@@ -77,6 +77,11 @@ class Assistance(Kernel):
         """The session, if there is one that can be asked now: no cell runs. The kernel's to say."""
         raise NotImplementedError
 
+    @property
+    def open_local_shell(self) -> LocalShell | None:
+        """The IPython in this process, if something has made it. The kernel's to say."""
+        raise NotImplementedError
+
     async def ask_session(self, name: str, **arguments: Any) -> Any:
         """What the helper in the session says, or None where it can't be asked now."""
         session = self.free_session
@@ -167,7 +172,7 @@ class Assistance(Kernel):
         if (line := command_at(code, cursor_pos)) is not None:
             from tci_kernel.magics.completion import complete  # noqa: PLC0415
 
-            return await complete(line, cursor_pos, self.free_session)
+            return await complete(line, cursor_pos, self.free_session, self.open_local_shell)
         if (cell := local_cell(code)) is not None:
             return self.local_shell().complete(cell, cursor_pos)
         reply = await self.ask_session("complete", code=code, cursor_pos=cursor_pos)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tci_kernel.events import (
@@ -17,7 +18,7 @@ from tci_kernel.events import (
     is_failure,
 )
 from tci_kernel.programs import source
-from tci_kernel.remote.helper import HIDDEN, MIME, MODULE
+from tci_kernel.remote.helper import HIDDEN, MIME, MODULE, ORIGIN
 from tci_kernel.schema import Output
 
 
@@ -43,6 +44,15 @@ def reply(outputs: Sequence[Output]) -> Any:
         extras = _extras(output)
         if extras.get("kind") == "reply":
             return extras.get("content")
+    return None
+
+
+def origin(outputs: Sequence[Output]) -> str | None:
+    """The directory that plain Python, which the helper leaves alone, said that it was in."""
+    for output in outputs:
+        if output.type == "stdout":
+            with suppress(ValueError, LookupError, TypeError):
+                return str(json.loads(output.data)[ORIGIN])
     return None
 
 

@@ -316,6 +316,11 @@ class TCIKernel(Assistance):
         """The IPython in this process, made on first use."""
         return self._open_service().local_shell
 
+    @property
+    def open_local_shell(self) -> LocalShell | None:
+        """The IPython in this process, if something has made it."""
+        return None if self._service is None else self._service.open_local_shell
+
     async def _warm_up(self) -> None:
         """Start the embedded server and a session before the first cell asks for them.
 

@@ -35,7 +35,8 @@ class SessionLife:
         id: the session's id; None while there is none.
         link: the way to its helper.
         expiry: watches its end.
-        succeeded: the user's cells that succeeded in it, in order, for a replay.
+        succeeded: the user's cells that succeeded, in order, for a replay: those of the session
+            before it until one has run in this one.
         cells_run: how many cells the user has run in it from here.
     """
 
@@ -47,6 +48,7 @@ class SessionLife:
 
     def __init__(self, client: TCIClient) -> None:
         self._client = client
+        self.succeeded = []
         self._begin(None)
 
     def begin(self, session_id: str | None) -> None:
@@ -57,15 +59,8 @@ class SessionLife:
     def _begin(self, session_id: str | None) -> None:
         self.expiry = ExpiryWatch(self._look_up)
         self.link = HelperLink(self._client)
-        self.succeeded = []
         self.cells_run = 0
         self.id = session_id
-
-    def forget(self) -> None:
-        """Go on without a session; its cells stay known until the next one begins."""
-        succeeded = self.succeeded
-        self.begin(None)
-        self.succeeded = succeeded
 
     async def install_helper(self) -> None:
         """Install the helper if the session begins or is joined."""
@@ -91,10 +86,17 @@ class SessionLife:
         if ends:
             self.link.count = ends[-1].count
         events = [*said, *self.doubts(answer)]
-        self.cells_run += not cell.hidden
-        if not cell.hidden and outcome(events) is None:
-            self.succeeded.append(cell)
+        if not cell.hidden:
+            self._note(cell, succeeded=outcome(events) is None)
         return events if ends else with_one_failure(events)
+
+    def _note(self, cell: Cell, *, succeeded: bool) -> None:
+        """Note a cell that the user has run."""
+        if self.cells_run == 0:
+            self.succeeded = []
+        self.cells_run += 1
+        if succeeded:
+            self.succeeded.append(cell)
 
     def doubts(self, answer: ExecuteResponse) -> Iterator[Failure]:
         """What an answer says beside its outputs that the user must know."""
@@ -120,7 +122,7 @@ class SessionLife:
                 error.args = (f"{error}\n{fate}",)
         elif _may_mean_expiry(error) and await self.expiry.is_gone():
             expired = SessionExpired(self.id, self.expiry.expires_at, error, len(self.succeeded))
-            self.forget()
+            self.begin(None)
             return expired
         elif error.may_have_run:
             error.args = (f"{error}\nThe session is kept.",)

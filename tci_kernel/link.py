@@ -22,12 +22,14 @@ class HelperLink:
     Attributes:
         installed: whether the helper answers; None until it was tried.
         count: the number that the interpreter will give to its next cell.
+        origin: the directory that plain Python was in when the helper was sent. IPython keeps it.
     """
 
     def __init__(self, client: TCIClient) -> None:
         self._client = client
         self.installed: bool | None = None
         self.count = 0
+        self.origin: str | None = None
 
     async def install(self, session_id: str | None) -> str | None:
         """Send the helper, once, and give the session that it ran in.
@@ -44,6 +46,8 @@ class HelperLink:
         self.installed = isinstance(hello, dict) and isinstance(hello.get("count"), int)
         if self.installed:
             self.count = hello["count"]
+        else:
+            self.origin = helper.origin(answer.outputs)
         return answer.session_id
 
     async def call(self, session_id: str, name: str, **arguments: Any) -> Any:

@@ -12,6 +12,9 @@ from tci_kernel.errors import InvalidAnswer, RemoteCallFailed
 from tci_kernel.remote.calls import BEGIN, END, MODULE
 from tci_kernel.schema import Output
 
+# The files in `remote/` whose text runs before that of a program, for it to build on.
+_BASES = {"upload": ("landing",), "variables": ("landing",)}
+
 
 @cache
 def source(name: str) -> str:
@@ -26,8 +29,9 @@ def code(name: str, arguments: Mapping[str, Any]) -> str:
         name: the program's file, without the `.py`.
         arguments: the keyword arguments of its `main`; they travel as JSON.
     """
-    namespace = {"__name__": MODULE, "SOURCE": source(name), "REQUEST": json.dumps(arguments)}
-    return f"exec({source('calls')!r}, {namespace!r})"
+    sources = [source(part) for part in (*_BASES.get(name, ()), name)]
+    namespace = {"__name__": MODULE, "SOURCES": sources, "REQUEST": json.dumps(arguments)}
+    return f"exec({source('calls')!r}, {{**{namespace!r}, 'USER': globals()}})"
 
 
 def answer(outputs: Sequence[Output]) -> Any:

@@ -53,6 +53,7 @@ class Service:
     Attributes:
         client: the way to the service.
         session: where cells run.
+        open_local_shell: the IPython in this process, if something has made it.
 
     Raises:
         ConfigurationError: the embedded server can't start.
@@ -70,7 +71,7 @@ class Service:
         self.local = local
         self.layers = layers
         self._server = None
-        self._local_shell: LocalShell | None = None
+        self.open_local_shell: LocalShell | None = None
         opener = None
         if local:
             from tci_kernel.local.server import LocalServer  # noqa: PLC0415 - most never need it
@@ -86,15 +87,15 @@ class Service:
     @property
     def local_shell(self) -> LocalShell:
         """The IPython in this process, made on first use."""
-        if self._local_shell is None:
+        if self.open_local_shell is None:
             from tci_kernel.local_shell.shell import LocalShell  # noqa: PLC0415
 
-            self._local_shell = LocalShell()
-        return self._local_shell
+            self.open_local_shell = LocalShell()
+        return self.open_local_shell
 
     def is_local_code(self, frame: FrameType | None) -> bool:
         """Whether a frame of the main thread belongs to a cell that runs in this process."""
-        return self._local_shell is not None and self._local_shell.is_running_in(frame)
+        return self.open_local_shell is not None and self.open_local_shell.is_running_in(frame)
 
     async def find_key(self) -> None:
         """Look for an API key in the keyring where none is set. Asks nobody."""

@@ -95,6 +95,11 @@ class RemoteSession(Configurable):
         return self._life.id
 
     @property
+    def origin(self) -> str | None:
+        """The directory in which the session began, where its interpreter could say so."""
+        return self._life.link.origin
+
+    @property
     def cells_run(self) -> int:
         """How many cells the user has run in the session from here."""
         return self._life.cells_run
@@ -102,15 +107,34 @@ class RemoteSession(Configurable):
     @property
     def takes_hidden_cells(self) -> bool:
         """Whether code that the user did not run may run: it must not buy a session."""
-        return self.id is not None or self._opener is not None
+        has_one = self.id is not None or self._opener is not None
+        return has_one and self._untold is None
+
+    @property
+    def untold(self) -> str | None:
+        """The id of a session that has expired without the user's having heard of it."""
+        return None if self._untold is None else self._untold.gone
+
+    def tell(self) -> None:
+        """Tell the user, once, of an expiry that nobody has told them of.
+
+        Raises:
+            SessionExpired: there was one.
+        """
+        untold, self._untold = self._untold, None
+        if untold is not None:
+            raise untold
 
     def attach(self, session_id: str) -> None:
         """Use a session that exists. Whether it does shows with the first cell."""
         self._life.begin(session_id)
+        self._life.succeeded = []
+        self._untold = None
 
     def forget(self) -> None:
-        """Go on without a session; its cells stay known until the next one begins."""
-        self._life.forget()
+        """Go on without a session; its cells stay known until one has run in the next."""
+        self._life.begin(None)
+        self._untold = None
 
     async def open(self) -> None:
         """Start a session now, where that costs nothing; else with the first cell."""
@@ -127,9 +151,8 @@ class RemoteSession(Configurable):
             TCIError: the cell did not run, or what became of it is not known.
         """
         try:
-            if self._untold is not None and not cell.hidden:
-                untold, self._untold = self._untold, None
-                raise untold
+            if not cell.hidden:
+                self.tell()
             async for event in self._run(cell):
                 yield event
         except SessionExpired as expired:
@@ -192,6 +215,7 @@ class RemoteSession(Configurable):
             RemoteCallFailed: it failed there.
             TCIError: as `run`.
         """
+        self.tell()
         await self._prepare()
         cell = Cell(programs.code(program, arguments), hidden=True)
         try:
@@ -203,6 +227,28 @@ class RemoteSession(Configurable):
         for doubt in self._life.doubts(answer):
             raise RemoteCallFailed(doubt.ename, doubt.evalue)
         return programs.answer(answer.outputs)
+
+    async def try_call(self, program: str, limit: float, **arguments: Any) -> Any:
+        """As `call`, for what the user has not asked for: it begins no session.
+
+        Args:
+            program: as of `call`.
+            limit: seconds that it may take.
+            arguments: as of `call`.
+
+        Returns:
+            None where there is no session, or it does not answer.
+        """
+        if self.id is None:
+            return None
+        try:
+            async with asyncio.timeout(limit):
+                return await self.call(program, **arguments)
+        except SessionExpired as expired:
+            self._untold = expired
+        except (TCIError, TimeoutError):
+            pass
+        return None
 
     async def ask(self, name: str, **arguments: Any) -> Any:
         """Ask the helper in the session; None where there is none, or it does not answer."""

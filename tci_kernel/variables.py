@@ -12,24 +12,32 @@ import hashlib
 import keyword
 import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from tci_kernel.errors import (
     InvalidAnswer,
     RemoteCallFailed,
-    TCIError,
     TransferFailed,
     UsageError,
     VariableError,
 )
 from tci_kernel.files.transfer import CLEAN_UP_LIMIT, Transfer, not_asked_for, printable
+from tci_kernel.link import CALL_LIMIT
 from tci_kernel.programs import source
 from tci_kernel.remote.tables import Missing
 from tci_kernel.remote.values import Broken, Refused, decode, encode, look_up
 from tci_kernel.remote.variables import PART
 from tci_kernel.schema import File
 from tci_kernel.session import RemoteSession
+
+
+async def variable_names(session: RemoteSession, prefix: str) -> list[str]:
+    """The names of variables in a session that begin with a text.
+
+    None where there is no session, or it does not answer in time.
+    """
+    answer = await session.try_call("variables", CALL_LIMIT, operation="names", prefix=prefix)
+    return [name for name in answer if isinstance(name, str)] if isinstance(answer, list) else []
 
 
 def check_names(names: Sequence[str]) -> list[str]:
@@ -87,9 +95,14 @@ class _Moving(Transfer):
 
     async def _discard(self, part: str = "") -> None:
         """Remove what is left in the session, if that can be done in bounded time."""
-        with suppress(TCIError, TimeoutError):
-            async with asyncio.timeout(CLEAN_UP_LIMIT):
-                await self._ask("discard", token=self._token, part=part)
+        await self._session.try_call(
+            "variables",
+            CLEAN_UP_LIMIT,
+            operation="discard",
+            token=self._token,
+            part=part,
+            origin=self._session.origin,
+        )
 
 
 class Push(_Moving):
@@ -132,6 +145,7 @@ class Push(_Moving):
             part=part,
             sha256=hashlib.sha256(data).hexdigest(),
             variables=sizes if is_last else None,
+            origin=self._session.origin,
         )
         self.done += len(data)
 

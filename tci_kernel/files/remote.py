@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tci_kernel.errors import FileError, TCIError
+from tci_kernel.errors import FileError
 from tci_kernel.files.transfer import ask, not_asked_for
 from tci_kernel.link import CALL_LIMIT
 from tci_kernel.session import RemoteSession
@@ -48,8 +47,10 @@ def check_session(session: RemoteSession) -> None:
     """Check that there is a session, or one that costs nothing: a new one has no files.
 
     Raises:
+        SessionExpired: there was one.
         FileError: there is none.
     """
+    session.tell()
     if not session.takes_hidden_cells:
         raise FileError("There is no session yet, and so there are no files in it.")
 
@@ -94,11 +95,5 @@ async def remote_names(session: RemoteSession, prefix: str) -> list[str]:
 
     None where there is no session, or it does not answer in time.
     """
-    if session.id is None:
-        return []
-    try:
-        async with asyncio.timeout(CALL_LIMIT):
-            answer = await ask(session, "files", "names", prefix=prefix)
-    except (TCIError, TimeoutError):
-        return []
+    answer = await session.try_call("files", CALL_LIMIT, operation="names", prefix=prefix)
     return [name for name in answer if isinstance(name, str)] if isinstance(answer, list) else []

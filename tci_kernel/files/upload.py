@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import codecs
 import hashlib
@@ -98,6 +97,7 @@ class Upload(Transfer):
                     [part.file for part in batch if part.file is not None],
                     token=self._token,
                     parts=[part.facts for part in batch],
+                    origin=self._session.origin,
                 )
                 self._count(batch)
 
@@ -125,16 +125,15 @@ class Upload(Transfer):
 
     async def _discard(self, made: Sequence[str]) -> None:
         """Remove what is left in the session, if that can be done in bounded time."""
-        with suppress(TCIError, TimeoutError):
-            async with asyncio.timeout(CLEAN_UP_LIMIT):
-                await ask(
-                    self._session,
-                    "upload",
-                    "discard",
-                    token=self._token,
-                    targets=self._begun,
-                    made=made,
-                )
+        await self._session.try_call(
+            "upload",
+            CLEAN_UP_LIMIT,
+            operation="discard",
+            token=self._token,
+            targets=self._begun,
+            made=made,
+            origin=self._session.origin,
+        )
 
     def _fate(self) -> str:
         count, all_ = len(self.sizes), len(self._sources.files)

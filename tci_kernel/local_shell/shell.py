@@ -20,6 +20,7 @@ from tci_kernel.events import Ended, Failure, Stream
 from tci_kernel.local_shell.ipython import LocalIPython
 from tci_kernel.local_shell.outlet import Outlet, OutletStream, Show
 from tci_kernel.magics.lines import LocalCell
+from tci_kernel.remote.variables import variables_like
 
 # What a user types at a prompt, given its text and whether the typing is unseen.
 Read = Callable[[str, bool], str]
@@ -129,6 +130,10 @@ class LocalShell:
         return frame is not None
 
     # -- questions about names ---------------------------------------------------------------
+
+    def variables(self, prefix: str) -> list[str]:
+        """The names of the user's variables that begin with a text."""
+        return variables_like(prefix, self.namespace, self._ipython.user_ns_hidden)
 
     def complete(self, cell: LocalCell, cursor_pos: int) -> dict[str, Any]:
         """The content of a `complete_reply`."""

@@ -1,34 +1,43 @@
-"""Completes a `%tci` line: sub-commands, options, paths here and in the session."""
+"""Completes a `%tci` line: sub-commands, options, paths and variables here and in the session."""
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
-from tci_kernel.errors import TCIError
 from tci_kernel.files.remote import remote_names
-from tci_kernel.link import CALL_LIMIT
 from tci_kernel.magics.commands import tci
-from tci_kernel.magics.paths import LOCAL, REMOTE, local_names
+from tci_kernel.magics.names import (
+    LOCAL_PATH,
+    LOCAL_VARIABLE,
+    REMOTE_PATH,
+    REMOTE_VARIABLE,
+    local_paths,
+)
+from tci_kernel.variables import variable_names
 
 if TYPE_CHECKING:
+    from tci_kernel.local_shell.shell import LocalShell
     from tci_kernel.session import RemoteSession
 
 # What stands before the cursor since the last blank that is neither quoted nor escaped.
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"?|'[^']*'?)*$""")
 
 
-async def complete(line: str, cursor_pos: int, session: RemoteSession | None) -> dict[str, Any]:
+async def complete(
+    line: str, cursor_pos: int, session: RemoteSession | None, shell: LocalShell | None
+) -> dict[str, Any]:
     """Complete the word at the cursor.
 
     Args:
         line: what stands between `%tci` and the cursor.
         cursor_pos: the cursor's position in the whole cell, in code points.
-        session: the session whose files are completed; None where it can't be asked.
+        session: the session whose names are completed; None where it can't be asked.
+        shell: the local IPython, if there is one.
 
     Returns:
         the content of a `complete_reply`.
@@ -38,7 +47,7 @@ async def complete(line: str, cursor_pos: int, session: RemoteSession | None) ->
     items = ShellComplete(tci, {}, "%tci", "").get_completions(
         split_arg_string(line[: len(line) - len(word)]), "".join(split_arg_string(word))
     )
-    found = [(text, kind) for item in items for text, kind in await _texts(item, session)]
+    found = [(text, kind) for item in items for text, kind in await _texts(item, session, shell)]
     typed = [
         {"text": text, "type": kind, "signature": "", "start": start, "end": cursor_pos}
         for text, kind in found
@@ -57,20 +66,27 @@ def _word(line: str) -> str:
     return match[0] if match else ""
 
 
-async def _texts(item: CompletionItem, session: RemoteSession | None) -> list[tuple[str, str]]:
+async def _texts(
+    item: CompletionItem, session: RemoteSession | None, shell: LocalShell | None
+) -> list[tuple[str, str]]:
     """What an item stands for, as it is typed, and of what kind it is."""
-    if item.type == LOCAL:
-        return [(quote(name), "path") for name in local_names(item.value)]
-    if item.type == REMOTE:
-        return [(quote(name), "path") for name in await _remote_names(item.value, session)]
-    return [(item.value, "option" if item.value.startswith("-") else "command")]
+    typed = item.value
+    match item.type:
+        case LOCAL_PATH.kind:
+            return [(quote(name), "path") for name in local_paths(typed)]
+        case REMOTE_PATH.kind:
+            return [(quote(name), "path") for name in await _there(remote_names, session, typed)]
+        case LOCAL_VARIABLE.kind:
+            return [(name, "instance") for name in shell.variables(typed)] if shell else []
+        case REMOTE_VARIABLE.kind:
+            return [(name, "instance") for name in await _there(variable_names, session, typed)]
+    return [(typed, "option" if typed.startswith("-") else "command")]
 
 
-async def _remote_names(prefix: str, session: RemoteSession | None) -> list[str]:
-    if session is None:
-        return []
-    try:
-        async with asyncio.timeout(CALL_LIMIT):
-            return await remote_names(session, prefix)
-    except (TCIError, TimeoutError):  # typing goes on without
-        return []
+async def _there(
+    names: Callable[[RemoteSession, str], Awaitable[list[str]]],
+    session: RemoteSession | None,
+    typed: str,
+) -> list[str]:
+    """The names in the session that begin so, if it can be asked."""
+    return [] if session is None else await names(session, typed)

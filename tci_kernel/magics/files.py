@@ -17,7 +17,7 @@ from tci_kernel.files.sources import find_sources
 from tci_kernel.files.transfer import Transfer, printable
 from tci_kernel.files.upload import Upload
 from tci_kernel.magics.group import Context, Events, command
-from tci_kernel.magics.paths import LOCAL_PATH, REMOTE_PATH
+from tci_kernel.magics.names import LOCAL_PATH, REMOTE_PATH
 from tci_kernel.magics.progress import watched
 from tci_kernel.magics.report import message, size, table, titled
 

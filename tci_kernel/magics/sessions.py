@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -15,6 +16,9 @@ from tci_kernel.magics.report import facts, message, moment, table
 from tci_kernel.schema import SessionInfo
 from tci_kernel.session import RemoteSession
 
+# Seconds that the session has for listing its files; another notebook's cell may run in it.
+FILES_LIMIT = 5.0
+
 
 @command("status")
 async def status(context: Context) -> Events:
@@ -22,7 +26,7 @@ async def status(context: Context) -> Events:
     session, client = context.service.session, context.service.client
     await context.service.find_key()
     start = time.perf_counter()
-    listed: Sequence[SessionInfo] = ()
+    listed: Sequence[SessionInfo] | None = None
     try:
         listed = await client.sessions()
         distance = f"{(time.perf_counter() - start) * 1000:.0f} ms"
@@ -31,24 +35,36 @@ async def status(context: Context) -> Events:
     except TCIError as error:
         distance = f"not reached: {str(error).splitlines()[0]}"
     place = "embedded in this kernel" if context.service.local else "remote"
-    rows = [("Session", session.id or "none: the next cell begins one")]
-    for info in listed:
+    rows = [("Session", _named(session, listed))]
+    for info in listed or ():
         if info.id == session.id:
             rows += [
                 ("Started", moment(info.started_at)),
                 ("Expires", moment(info.expires_at)),
                 ("Cells run", f"{session.cells_run} (requests in all: {info.execute_count})"),
             ]
-    if session.id is not None and listed:
-        rows.append(("Files", await _files(session)))
+            rows.append(("Files", await _files(session)))
     rows += [("Service", f"{client.base_url} ({place})"), ("Round trip", distance)]
     yield facts(rows)
+
+
+def _named(session: RemoteSession, listed: Sequence[SessionInfo] | None) -> str:
+    """The session, and what is to be said of it; `listed` is None where there is no list."""
+    if session.untold is not None:
+        return f"none: {session.untold} has expired"
+    if session.id is None:
+        return "none: the next cell begins one"
+    is_gone = listed is not None and session.id not in [info.id for info in listed]
+    return session.id + " (not listed: it has expired, or is another key's)" * is_gone
 
 
 async def _files(session: RemoteSession) -> str:
     """How many there are, and where."""
     try:
-        place, entries = await listing(session)
+        async with asyncio.timeout(FILES_LIMIT):
+            place, entries = await listing(session)
+    except TimeoutError:
+        return "not known: the session is busy"
     except TCIError as error:
         return f"not known: {str(error).splitlines()[0]}"
     return f"{len(entries)} in {printable(place)}"

@@ -13,6 +13,7 @@ from tci_kernel.errors import VariableError
 from tci_kernel.events import Display
 from tci_kernel.files.transfer import Transfer
 from tci_kernel.magics.group import Context, Events, command
+from tci_kernel.magics.names import LOCAL_VARIABLE, REMOTE_VARIABLE
 from tci_kernel.magics.progress import watched
 from tci_kernel.magics.report import size, table, titled
 from tci_kernel.variables import Pull, Push, check_names, written
@@ -22,7 +23,7 @@ _CONTAINERS = (list, tuple, dict, set, frozenset, str, bytes)
 
 
 @command("push")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=LOCAL_VARIABLE)
 async def push(context: Context, names: Sequence[str]) -> Events:
     """Copy variables of the %%local cells into the session, by value."""
     names = check_names(names)
@@ -34,11 +35,12 @@ async def push(context: Context, names: Sequence[str]) -> Events:
 
 
 @command("pull")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=REMOTE_VARIABLE)
 async def pull(context: Context, names: Sequence[str]) -> Events:
     """Copy variables of the session to the %%local cells, by value."""
     names = check_names(names)
     session = await context.session()
+    session.tell()
     if not session.takes_hidden_cells:
         raise VariableError("There is no session yet, and so there are no variables in it.")
     transfer = Pull(session, names, context.service.local_shell.namespace)

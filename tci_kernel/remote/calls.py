@@ -1,8 +1,8 @@
 """Runs one of the programs beside this file for the kernel, and prints what it answers.
 
-It is sent as text with each call, in a namespace that holds the program's text (`SOURCE`) and the
-arguments of its `main` as JSON (`REQUEST`). Nothing stays behind in the session. It may meet any
-Python from 3.7 on, with IPython or without.
+It is sent as text with each call, in a namespace that holds the program's texts (`SOURCES`), the
+arguments of its `main` as JSON (`REQUEST`) and the user's namespace (`USER`). Nothing stays behind
+in the session. It may meet any Python from 3.7 on, with IPython or without.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ BEGIN = "\x1etci-kernel:"
 END = "\x1e\n"
 
 
-def run(source: str, request: str) -> dict[str, Any]:
+def run(sources: list[str], request: str) -> dict[str, Any]:
     """The answer of a program: its value, or the error that ended it."""
-    namespace: dict[str, Any] = {"__name__": MODULE}
+    namespace: dict[str, Any] = {"__name__": MODULE, "USER": globals()["USER"]}
     try:
-        exec(compile(source, "<tci-kernel>", "exec"), namespace)  # noqa: S102 - what it is for
+        for source in sources:
+            exec(compile(source, "<tci-kernel>", "exec"), namespace)  # noqa: S102 - what it is for
         return {"value": namespace["main"](**json.loads(request))}
     except Exception as error:  # noqa: BLE001 - the boundary where an answer must go out
         return {"ename": type(error).__name__, "evalue": str(error)}
@@ -41,5 +42,5 @@ def say(text: str) -> None:
 
 
 if __name__ == MODULE:
-    answer = run(globals()["SOURCE"], globals()["REQUEST"])
+    answer = run(globals()["SOURCES"], globals()["REQUEST"])
     say(BEGIN + json.dumps(answer) + END)

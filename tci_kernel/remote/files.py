@@ -225,7 +225,11 @@ def names(prefix: str) -> list[str]:
     directory, beginning = os.path.split(prefix)
     place = os.path.expanduser(directory) or os.curdir
     with contextlib.suppress(Refused, ValueError):
-        fitting = [name for name in names_in(place) if name.startswith(beginning)]
+        fitting = [
+            name
+            for name in names_in(place)
+            if name.startswith(beginning) and (beginning or not name.startswith("."))
+        ]
         return [
             os.path.join(directory, name) + (os.path.isdir(os.path.join(place, name)) * "/")
             for name in fitting[:MAX_NAMES]

@@ -3,17 +3,17 @@
 This file is sent as text and runs once in each session. It hooks the IPython that runs it, so that
 what an answer can't carry comes along inside `display_data`, under one MIME type of the kernel's
 own: errors in their parts, metadata, display ids and updates, cleared output, payloads and the
-execution count. Where there is no IPython it does nothing.
+execution count. Where there is no IPython it only says where it is.
 
 It may meet IPython 7 to 9 and Pythons from 3.7 on. It leaves no names, no outputs and no counts.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import json
+import os
 import sys
 import threading
 import time
@@ -21,6 +21,9 @@ from typing import Any
 
 MIME = "application/vnd.tci-kernel+json"
 MODULE = "_tci_kernel"
+
+# Before the directory that plain Python is in.
+ORIGIN = "tci-kernel:origin"
 
 # Ends code that the user did not run: it is kept out of the history and moves no count.
 HIDDEN = "\n#tci-kernel:hidden"
@@ -257,12 +260,20 @@ def forget_input(shell, history, number):
             )
 
 
+def find_shell():
+    """The IPython that runs this session; None if none does."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
+
+
 def install():
     """Hook this session's IPython, once, and say so."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    if shell is None:
+    shell = find_shell()
+    if shell is None:  # plain Python: cells are read by the bare contract
+        print(json.dumps({ORIGIN: os.getcwd()}))
         return
     forget_this_cell(shell)
     modules: Any = sys.modules  # it is called by its name there, and never imported
@@ -272,5 +283,4 @@ def install():
 
 
 if __name__ == MODULE:
-    with contextlib.suppress(ImportError):  # plain Python: cells are read by the bare contract
-        install()
+    install()

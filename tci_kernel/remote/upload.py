@@ -1,7 +1,7 @@
 """Puts files together in the session from the parts in which they arrive.
 
-It is sent as text with each request (see `calls`) and runs one operation. It may meet any Python
-from 3.7 on, with IPython or without.
+It is sent as text with each request (see `calls`), after that of `landing`, and runs one operation.
+It may meet any Python from 3.7 on, with IPython or without.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ import contextlib
 import hashlib
 import os
 import stat
-import sys
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
+
+# The module's name in the session.
+MODULE = "_tci_kernel_call"
+
+if __name__ != MODULE:
+    from tci_kernel.remote.landing import Broken, landing, origins
 
 # Begin the names of what is on its way: a part as it arrives, and the file that it is added to.
 PART = "tci-upload-"
@@ -23,10 +28,6 @@ BLOCK = 1 << 20
 
 class Refused(Exception):
     """What is asked can't be done; nothing has changed. Its text is for the user."""
-
-
-class Broken(Exception):
-    """A transfer breaks off on the way. Its text is for the user."""
 
 
 def prepare(to: str, directories: list[list[str]], targets: list[list[str]]) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def make_directory(path: str, made: list[str]) -> None:
         made.append(directory)
 
 
-def receive(token: str, parts: list[dict[str, Any]]) -> None:
+def receive(token: str, parts: list[dict[str, Any]], *, origin: str | None = None) -> None:
     """Add parts that have just arrived to their files; put what is complete into its place.
 
     Args:
@@ -84,8 +85,9 @@ def receive(token: str, parts: list[dict[str, Any]]) -> None:
         parts: in order. Of each: `name`, as it arrived, or None if it is empty; `target`, the
             file's path; `offset`; `sha256`; and for the last of a file `whole`, its SHA-256, and
             `executable`.
+        origin: see `landing`.
     """
-    place = landing([part["name"] for part in parts if part["name"]])
+    place = landing([part["name"] for part in parts if part["name"]], origin)
     try:
         for part in parts:
             staged = staged_for(part["target"], token)
@@ -93,7 +95,7 @@ def receive(token: str, parts: list[dict[str, Any]]) -> None:
             if part.get("whole"):
                 finish(part, staged)
     except BaseException:
-        discard(token, [part["target"] for part in parts], [])
+        discard(token, [part["target"] for part in parts], [], origin=origin)
         raise
 
 
@@ -132,42 +134,17 @@ def finish(part: dict[str, Any], staged: str) -> None:
     os.replace(staged, part["target"])
 
 
-def landing(arrived: list[str]) -> str:
-    """The directory that a request's files are written to; the code may have left it."""
-    for directory in origins():
-        if all(os.path.exists(os.path.join(directory, name)) for name in arrived):
-            return directory
-    raise Broken(
-        "What was sent is not found, since the working directory was changed: os.chdir() back to "
-        "where the session began, and try again."
-    )
-
-
-def origins() -> Iterator[str]:
-    """Where the session may have begun, the likeliest first."""
-    here = os.getcwd()
-    yield here
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if shell is not None:
-        yield shell.starting_dir
-    yield os.environ.get("PWD", here)
-    yield os.path.expanduser("~")
-    while here != os.path.dirname(here):
-        here = os.path.dirname(here)
-        yield here
-
-
-def discard(token: str, targets: list[str], made: list[str]) -> None:
+def discard(token: str, targets: list[str], made: list[str], *, origin: str | None = None) -> None:
     """Remove what an upload that does not end well leaves behind.
 
     Args:
         token: see `receive`.
         targets: files that may have been begun.
         made: directories that the upload made; those that are empty go.
+        origin: see `landing`.
     """
     staged = [staged_for(target, token) for target in targets]
-    for directory in {*origins()}:
+    for directory in {*origins(origin)}:
         with contextlib.suppress(OSError):
             staged += [
                 os.path.join(directory, name)

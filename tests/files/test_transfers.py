@@ -148,6 +148,7 @@ async def test_where_the_parts_are_not_found_the_user_reads_what_to_do(
 ) -> None:
     (here / "x").write_text("x")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
+    plain_session.use_helper = False  # which says at the beginning where that was
     await run(plain_session, f"import os; os.chdir({str(elsewhere)!r})")
     with pytest.raises(TransferFailed, match=r"os.chdir\(\) back"):
         await upload(plain_session, "x")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.counting import CountingProxy, counted
@@ -198,6 +200,38 @@ def test_paths_are_completed_here_and_in_the_session(
     sent.taken()
     assert complete(driver, "%tci rm rem")["matches"] == ["remote.txt"]
     assert sent.executions() == 1
+
+
+def test_names_of_variables_are_completed_on_either_side() -> None:
+    with (
+        serving() as server,
+        counted(server.base_url) as sent,
+        kernel("tci", TOGETHER_BASE_URL=sent.base_url, TOGETHER_API_KEY=TOKEN) as driver,
+    ):
+        process = psutil.Process(driver.pid)
+        threads = process.num_threads()
+        for line in ("push ", "pull ", "push x", "pull x"):
+            assert complete(driver, f"%tci {line}")["matches"] == []
+        assert sent.taken() == []  # there is no session to ask
+        assert process.num_threads() == threads  # nor a local shell, which none is made for
+        driver.run("%%local\nimport os\nlimits, label, _own = [1], 'a', 2\ndef load(): pass")
+        assert process.num_threads() > threads
+        reply = complete(driver, "%tci push limits l")
+        assert reply["matches"] == ["label", "limits"]
+        assert (reply["cursor_start"], reply["cursor_end"]) == (17, 18)
+        assert complete(driver, "%tci push _o")["matches"] == ["_own"]
+        assert sent.taken() == []
+        driver.run("import sys\nrides, řada = {}, 1\nclass Ride: pass")
+        sent.taken()
+        assert complete(driver, "%tci pull ")["matches"] == ["rides", "řada"]
+        assert sent.executions() == 1
+        running = driver.client.execute("import time; time.sleep(2)")
+        while not sent.taken():
+            time.sleep(0.01)
+        assert complete(driver, "%tci pull ")["matches"] == []  # the session is not free
+        assert sent.taken() == []
+        assert driver.finish(running).reply["status"] == "ok"
+        assert complete(driver, "%tci pull ri")["matches"] == ["rides"]
 
 
 def test_without_a_key_a_command_that_needs_one_asks_for_it_and_headless_says_so() -> None:

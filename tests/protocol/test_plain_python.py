@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.interpreters import Interpreter
@@ -83,6 +85,20 @@ def test_completion_and_inspection_come_from_the_notebooks_code(
     assert whole["status"] == "incomplete"
     history = plain_kernel.reply(client.history(hist_access_type="tail", n=1))["content"]
     assert history["history"][0][2].startswith("def helpful")
+
+
+def test_files_arrive_wherever_the_code_has_gone(plain: Interpreter, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "data.txt").write_text("data")
+    with plain.kernel() as driver:
+        driver.run(f"import os; os.chdir({str(tmp_path / 'there')!r})")
+        assert driver.run(f"%tci upload {tmp_path}/data.txt").reply["status"] == "ok"
+        assert driver.run("print(open('data.txt').read())").text() == "data\n"
+        assert driver.run("print(os.listdir())").text() == "['data.txt']\n"
+        listed = driver.run("%tci ls").only("display_data")["data"]["text/plain"]
+        assert "data.txt" in listed
+        assert driver.run(f"%tci download data.txt --to {tmp_path}/back").reply["status"] == "ok"
+        assert (tmp_path / "back").read_text() == "data"
 
 
 def test_input_has_nobody_to_ask(plain_kernel: KernelDriver) -> None:

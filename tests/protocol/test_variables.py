@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +74,19 @@ def test_large_arrays_travel_in_parts_and_leave_nothing_behind(local_kernel: Ker
     ).text() == ("True\n")
     left = local_kernel.run("print(glob.glob(tempfile.gettempdir() + '/tci-variables-*'))")
     assert left.text() == "[]\n"
+
+
+def test_they_go_where_the_code_runs_wherever_it_has_gone(
+    each_kernel: KernelDriver, tmp_path: Path
+) -> None:
+    before = each_kernel.run("import os; os.getcwd()").only("execute_result")["data"]["text/plain"]
+    (tmp_path / "gone").mkdir()
+    each_kernel.run(f"os.chdir({str(tmp_path / 'gone')!r}); os.rmdir(os.getcwd()); back = [1]")
+    each_kernel.run("%%local\nthere = {'a': b'x'}")
+    assert each_kernel.run("%tci push there\n%tci pull back").reply["status"] == "ok"
+    assert each_kernel.run("print(there)").text() == "{'a': b'x'}\n"
+    assert each_kernel.run("%%local\nprint(back)").text() == "[1]\n"
+    assert each_kernel.run(f"os.chdir({before}); print(os.listdir())").text() == "[]\n"
 
 
 def test_they_leave_no_trace_in_the_session(local_kernel: KernelDriver) -> None:
