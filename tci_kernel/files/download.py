@@ -60,10 +60,11 @@ class Download(Transfer):
     ) -> None:
         super().__init__()
         self._session = session
-        base = Path(to).expanduser()
-        is_new_name = len(paths) == 1 and not to.endswith(("/", os.sep)) and not base.is_dir()
+        base = os.path.expanduser(to)  # noqa: PTH111 - unlike pathlib's, these two never fail
+        is_directory = to.endswith(("/", os.sep)) or os.path.isdir(base)  # noqa: PTH112
+        is_new_name = len(paths) == 1 and not is_directory
         self._sources = [[path, [] if is_new_name else root(path)] for path in paths]
-        self._destination = Destination(base, force=force)
+        self._destination = Destination(Path(base), force=force)
         self._files: list[_Remote] = []
         self._arriving: Arriving | None = None
 
@@ -71,6 +72,7 @@ class Download(Transfer):
         """See `Transfer`."""
         found = await ask(self._session, "files", "survey", sources=self._sources)
         directories = self._understand(found)
+        self.directories = len(directories)
         for remote in self._files:
             self._destination.check_file(remote.target)
         for directory in directories:

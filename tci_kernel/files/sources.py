@@ -63,8 +63,9 @@ def root(path: str) -> list[str]:
 
     Of `.`, `..`, `/` and `~` it is what they hold that is transferred.
     """
-    name = os.path.basename(path.rstrip("/" + os.sep))  # noqa: PTH119 - "x/." is not "x"
-    return [] if name in ("", ".", "..", "~") else [name]
+    bare = path.rstrip("/" + os.sep)
+    name = os.path.basename(bare)  # noqa: PTH119 - "x/." is not "x"
+    return [] if name in ("", ".", "..") or bare == "~" else [name]
 
 
 def _base(path: str) -> str:

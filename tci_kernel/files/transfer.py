@@ -59,6 +59,7 @@ class Transfer:
         total: bytes of all files, once they are known.
         done: bytes that have arrived.
         sizes: of the files that have arrived and are in their places, by name.
+        directories: how many there are at the destination, with or without files in them.
         left_out: what was found and can't be transferred, a sentence each.
     """
 
@@ -66,6 +67,7 @@ class Transfer:
         self.total = 0
         self.done = 0
         self.sizes: dict[str, int] = {}
+        self.directories = 0
         self.left_out: Sequence[str] = ()
 
     async def run(self) -> None:

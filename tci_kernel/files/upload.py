@@ -52,6 +52,7 @@ class Upload(Transfer):
     def __init__(self, session: RemoteSession, sources: Sources, to: str = ".") -> None:
         super().__init__()
         self.total = sources.size
+        self.directories = len(sources.directories)
         self.left_out = sources.left_out
         self._session = session
         self._sources = sources
@@ -154,6 +155,11 @@ def _read(found: Found, limit: int) -> Iterator[tuple[bytes, int, str | None]]:
                     raise TransferFailed(f"{found.path!r} changed while it was read. Try again.")
                 whole.update(data)
                 is_last = offset + len(data) >= found.stamp[0]
+                if is_last and file.read(1):
+                    raise TransferFailed(
+                        f"{found.path!r} is longer than its size says, as files of the system "
+                        "are. Copy it, and transfer the copy."
+                    )
                 yield data, offset, whole.hexdigest() if is_last else None
                 if is_last:
                     return

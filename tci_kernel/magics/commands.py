@@ -58,6 +58,8 @@ async def run(words: str, service: Service, request: Request) -> AsyncIterator[E
 
 def _explain(error: click.ClickException) -> str:
     text = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        text += " A name that begins with '-' stands behind '--'."
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return text

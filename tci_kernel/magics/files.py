@@ -40,8 +40,7 @@ async def upload(context: Context, paths: Sequence[str], to: str, exclude: Seque
     """
     sources = await asyncio.to_thread(find_sources, paths, exclude)
     transfer = Upload(await context.session(), sources, to)
-    place = "" if to == "." else f" to {printable(to)}"
-    async for event in _transferred(transfer, context, ("Uploading", "Uploaded"), place):
+    async for event in _transferred(transfer, context, ("Uploading", "Uploaded"), to):
         yield event
 
 
@@ -60,19 +59,19 @@ async def download(context: Context, paths: Sequence[str], to: str, force: bool)
     session = await context.session()
     check_session(session)
     transfer = Download(session, paths, to, force=force)
-    place = "" if to == "." else f" to {printable(to)}"
-    async for event in _transferred(transfer, context, ("Downloading", "Downloaded"), place):
+    async for event in _transferred(transfer, context, ("Downloading", "Downloaded"), to):
         yield event
 
 
 async def _transferred(
-    transfer: Transfer, context: Context, words: tuple[str, str], place: str
+    transfer: Transfer, context: Context, words: tuple[str, str], to: str
 ) -> Events:
     start = time.perf_counter()
     notice = context.notice()
     async for event in watched(transfer, notice, words[0]):
         yield event
     seconds = time.perf_counter() - start
+    place = "" if to in (".", "") else f" to {printable(to)}"
     for event in notice.replace(_report(transfer, words[1], place, seconds)):
         yield event
 
@@ -80,7 +79,12 @@ async def _transferred(
 def _report(transfer: Transfer, verb: str, place: str, seconds: float) -> Display:
     """What has been transferred: in a line, and if it is several files, in a table."""
     sizes = [(printable(name), size(count)) for name, count in transfer.sizes.items()]
-    what = f"{len(sizes)} files" if len(sizes) != 1 else sizes[0][0]
+    what = f"{len(sizes)} files"
+    if len(sizes) == 1:
+        what = sizes[0][0]
+    elif not sizes:
+        count = transfer.directories
+        what = "a directory without files" if count == 1 else f"{count} directories without files"
     lines = [f"{verb} {what} ({size(transfer.done)}){place} in {_taken(seconds)}."]
     lines += [f"Left out: {printable(text)}" for text in transfer.left_out]
     if len(sizes) <= 1:

@@ -104,9 +104,9 @@ class Survey:
                 self.files.append(Found(parts, path, stamp(status), executable))
             elif stat.S_ISDIR(status.st_mode):
                 self.directories.append(parts)
-                for name in reversed(names_in(path)):
-                    inner = os.path.join(path, name)
-                    pending += [(inner, [*parts, name], found) for found in self._meet(inner)]
+                inner = [(os.path.join(path, name), [*parts, name]) for name in names_in(path)]
+                met = [(*item, found) for item in inner for found in self._meet(item[0])]
+                pending += reversed(met)
             else:
                 raise Refused("%r is a %s, not a file." % (path, kind(status.st_mode)))
 
@@ -202,8 +202,9 @@ def survey(sources: list[list[Any]]) -> dict[str, Any]:
 
 def listing(path: str) -> dict[str, Any]:
     """A directory's entries, or the one of a file: name, kind, size, time in s, a link's target."""
-    path = os.path.abspath(os.path.expanduser(path))
+    path = os.path.expanduser(path) or os.curdir
     is_directory = stat.S_ISDIR(look(path).st_mode)
+    path = os.path.abspath(path)
     directory = path if is_directory else os.path.dirname(path)
     names = names_in(path) if is_directory else [os.path.basename(path)]
     return {"path": path, "entries": [entry(directory, name) for name in names]}
@@ -248,6 +249,11 @@ def read(pieces: list[list[Any]]) -> list[list[str]]:
             check_stamp(path, known, file.fileno())
             file.seek(offset)
             data = file.read(length)
+            if offset + length == known[0] and file.read(1):
+                raise Broken(
+                    "%r is longer than its size says, as files of the system are. Copy it, and "
+                    "transfer the copy." % path
+                )
         answers.append([base64.b64encode(data).decode(), hashlib.sha256(data).hexdigest()])
     return answers
 
@@ -291,11 +297,17 @@ def remove(paths: list[str], recursive: bool) -> int:
         doomed.update(dict.fromkeys(found))
     for path in doomed:
         check_removable(path, recursive)
-    for path in doomed:
-        if is_real_directory(path):
-            shutil.rmtree(path)
-        elif os.path.lexists(path):  # else it went with its directory
-            os.remove(path)
+    for count, path in enumerate(doomed):
+        try:
+            if is_real_directory(path):
+                shutil.rmtree(path)
+            elif os.path.lexists(path):  # else it went with its directory
+                os.remove(path)
+        except OSError as error:
+            raise Broken(
+                "%r can't be removed: %s. Removed before it: %d of %d."
+                % (error.filename or path, error.strerror, count, len(doomed))
+            ) from None
     return len(doomed)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ def driver(served: KernelDriver, here: Path) -> KernelDriver:
     """The kernel, with nothing at either end."""
     assert served.run("!rm -rf ./* ./.[!.]*").text() == ""
     for path in sorted(here.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
     return served
 
 
@@ -81,23 +83,27 @@ def test_a_directory_is_shown_as_a_table(driver: KernelDriver, here: Path) -> No
     (here / "d" / "b.bin").write_bytes(bytes(1500))
     (here / "d" / "a<b>.txt").write_text("x")
     (here / "d" / "skip.log").write_text("x")
+    (here / "d" / "sub" / "ignored.tmp").write_text("x")
+    (here / "d" / ".gitignore").write_text("*.tmp\n")
     (here / "d" / "lost").symlink_to("nowhere")
     answer = driver.run("%tci upload d --exclude '*.log' --to new/place")
     lines = shown(answer).splitlines()
-    assert lines[0].startswith("Uploaded 2 files (1.5 kB) to new/place in ")
+    assert lines[0].startswith("Uploaded 3 files (1.5 kB) to new/place in ")
     assert "lost' is a link that leads nowhere" in lines[1]
     assert [line.split() for line in lines[2:]] == [
         ["Name", "Size"],
+        ["d/.gitignore", "6", "B"],
         ["d/a<b>.txt", "1", "B"],
         ["d/b.bin", "1.5", "kB"],
     ]
-    assert "<td>d/a&lt;b&gt;.txt</td>" in answer.only("display_data")["data"]["text/html"]
+    assert ">d/a&lt;b&gt;.txt</td>" in answer.only("display_data")["data"]["text/html"]
     assert there(driver) == {
         "new",
         "new/place",
         "new/place/d",
         "new/place/d/sub",
         "new/place/d/sub/empty",
+        "new/place/d/.gitignore",
         "new/place/d/a<b>.txt",
         "new/place/d/b.bin",
     }
@@ -134,6 +140,13 @@ def test_odd_names_are_only_names(driver: KernelDriver, here: Path) -> None:
     [
         ("upload", "Missing argument 'PATH...'"),
         ("upload missing", "FileError: There is no 'missing' in /"),
+        ("upload ''", "FileError: There is no '' in /"),
+        ("upload -file", "No such option '-f'. A name that begins with '-' stands behind '--'."),
+        ("upload file --to", "Option '--to' requires an argument"),
+        ("upload 'file", "Check the quotes."),
+        (f"upload {'n' * 300}", "File name too long"),
+        ("upload nul\0", "is no path: embedded null byte"),
+        ("upload /dev/zero", "'/dev/zero' is a device, not a file"),
         ("upload 'no*match'", "FileError: Nothing matches 'no*match'"),
         ("upload pipe", "is a pipe, not a file"),
         ("upload loop", "leads back to itself"),
@@ -142,11 +155,15 @@ def test_odd_names_are_only_names(driver: KernelDriver, here: Path) -> None:
         ("upload file --to file/x", "FileError: In the session: "),
         ("download", "Missing argument 'REMOTE...'"),
         ("download missing", "FileError: In the session: There is no 'missing' in /"),
+        ("download 'no*match'", "FileError: In the session: Nothing matches 'no*match'"),
+        ("download /proc/cpuinfo", "is longer than its size says"),
+        ("download directory --to file", "is needed as a directory, and is none"),
         ("download file", "is there already. Replace it with --force."),
         ("download file --to pipe --force", "is there already, and is not a file"),
         ("download file --to file/x", "is needed as a directory, and is none"),
-        ("ls missing", "FileError: In the session: There is no "),
-        ("rm missing", "FileError: In the session: There is no 'missing'"),
+        ("ls missing", "FileError: In the session: There is no 'missing' in /"),
+        ("ls file directory", "unexpected extra argument (directory)"),
+        ("rm file missing", "FileError: In the session: There is no 'missing'"),
         ("rm directory", "add -r"),
         ("rm -r .", "is not removed"),
         ("rm -r /", "is not removed"),
@@ -168,6 +185,105 @@ def test_mistakes_are_named_and_change_nothing(
     assert {path.name for path in here.iterdir()} == {"inner", "file", "loop", "pipe"}
 
 
+NOBODY = (
+    "import os\nids = os.getresuid()\n"
+    "if os.geteuid() == 0: os.setresuid(65534, 65534, 0)\n"  # root may do everything
+)
+
+
+@pytest.fixture
+def forbidden() -> Iterator[Path]:
+    """A directory with what only its owner may read or look into, and nobody may write to."""
+    directory = Path(tempfile.mkdtemp(dir="/tmp"))
+    (directory / "closed").mkdir()
+    for name in ("secret", "closed/file", "file"):
+        (directory / name).touch()
+    (directory / "secret").chmod(0)
+    (directory / "closed").chmod(0o300)
+    directory.chmod(0o555)
+    yield directory
+    for path in (directory, directory / "closed"):
+        path.chmod(0o700)
+    shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize(("place", "reads"), [("%%local\n", "upload"), ("", "download")])
+def test_what_is_not_permitted_is_said(
+    driver: KernelDriver, here: Path, forbidden: Path, place: str, reads: str
+) -> None:
+    writes = "download" if reads == "upload" else "upload"
+    (here / "file").touch()
+    driver.run("open('file', 'w').close()")
+    lines = {
+        f"{reads} {forbidden}/secret": f"There is no permission to read '{forbidden}/secret'.",
+        f"{reads} {forbidden}/closed": f"'{forbidden}/closed' can't be looked into: Permission den",
+        f"{writes} file --to {forbidden}/": f"no permission to write into '{forbidden}'",
+    }
+    driver.run(place + NOBODY)
+    try:
+        said = {line: failure(driver.run(f"%tci {line}")) for line in lines}
+        if reads == "download":
+            lines["rm"] = f"'{forbidden}/file' can't be removed: Permission denied."
+            said["rm"] = failure(driver.run(f"%tci rm {forbidden}/file {forbidden}/secret"))
+    finally:
+        driver.run(f"{place}os.setresuid(*ids)")
+    for line, text in lines.items():
+        assert text in said[line]
+    assert (forbidden / "secret").exists()
+
+
+def test_links_are_followed_where_they_are_named_and_never_out_of_a_directory(
+    driver: KernelDriver, here: Path
+) -> None:
+    (here / "tree").mkdir()
+    (here / "tree" / "file").write_text("x")
+    (here / "tree" / "inside").symlink_to("file")
+    (here / "tree" / "outside").symlink_to("/etc")
+    (here / "tree" / "lost").symlink_to("nowhere")
+    (here / "link").symlink_to("tree")
+    lines = shown(driver.run("%tci upload link")).splitlines()
+    assert [line.rpartition("/")[2] for line in lines[1:3]] == [
+        "lost' is a link that leads nowhere.",
+        "outside' is a link to a directory.",
+    ]
+    assert there(driver) == {"link", "link/file", "link/inside"}
+    driver.run("os.symlink('/etc', 'link/outside'); os.symlink('link', 'other')")
+    lines = shown(driver.run("%tci download other --to back")).splitlines()
+    assert lines[1].endswith("outside' is a link to a directory.")
+    assert held(here / "back") == {"file": b"x", "inside": b"x"}
+    assert shown(driver.run("%tci rm other")) == "Removed other."
+    assert "link/file" in there(driver)
+
+
+def test_what_is_empty_arrives_and_is_counted(driver: KernelDriver, here: Path) -> None:
+    (here / "hollow" / "inner").mkdir(parents=True)
+    (here / "empty").touch()
+    assert shown(driver.run("%tci upload empty")).startswith("Uploaded empty (0 B) in ")
+    text = shown(driver.run("%tci upload hollow hollow/inner"))
+    assert text.startswith("Uploaded 3 directories without files (0 B) in ")
+    assert there(driver) == {"empty", "hollow", "hollow/inner", "inner"}
+    text = shown(driver.run("%tci download inner --to new"))
+    assert text.startswith("Downloaded a directory without files (0 B) to new in ")
+    assert shown(driver.run("%tci download empty --to new")).startswith("Downloaded empty (0 B)")
+    assert held(here / "new") == {"empty": b""}
+
+
+def test_the_same_thing_named_twice_or_with_a_slash_is_one_thing(
+    driver: KernelDriver, here: Path
+) -> None:
+    (here / "d").mkdir()
+    (here / "d" / "file").write_text("1")
+    (here / "file").write_text("22")
+    text = shown(driver.run("%tci upload d d/ ./d file ./file f*"))
+    assert text.startswith("Uploaded 2 files (3 B) in ")
+    assert there(driver) == {"d", "d/file", "file"}
+    shown(driver.run("%tci upload d/."))  # what is in it, over what is there
+    assert driver.run("print(open('file').read())").text() == "1\n"
+    shown(driver.run("%tci download d d/ --to back"))
+    assert held(here / "back") == {"d": None, "d/file": b"1"}
+    assert "is there already" in failure(driver.run("%tci download d/ --to back"))
+
+
 def test_a_full_disk_here_leaves_nothing(driver: KernelDriver, here: Path) -> None:
     driver.run("open('large', 'wb').write(bytes(9_000_000))")
     process = psutil.Process(driver.manager.provisioner.pid)  # type: ignore[union-attr]
@@ -180,6 +296,23 @@ def test_a_full_disk_here_leaves_nothing(driver: KernelDriver, here: Path) -> No
     assert "large' can't be written: File too large" in said
     assert "The file has not been written." in said
     assert held(here) == {}
+
+
+@pytest.mark.parametrize("line", ["upload large --to new", "push large"])
+def test_a_full_disk_in_the_session_leaves_nothing(
+    driver: KernelDriver, here: Path, line: str
+) -> None:
+    driver.run("%%local\nlarge = bytes(9_000_000)\nopen('large', 'wb').write(large)")
+    limit = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({}, r.RLIM_INFINITY))"
+    driver.run(limit.format(5_000_000))
+    said = failure(driver.run(f"%tci {line}"))
+    driver.run(limit.format("r.RLIM_INFINITY"))
+    assert said.startswith("TransferFailed: In the session: ")
+    assert "File too large" in said
+    assert there(driver) == set()
+    left = driver.run("import glob, tempfile; glob.glob(tempfile.gettempdir() + '/tci-var*')")
+    assert left.only("execute_result")["data"]["text/plain"] == "[]"
+    shown(driver.run(f"%tci {line}"))
 
 
 # -- long transfers --------------------------------------------------------------------------

@@ -80,6 +80,8 @@ def test_what_git_can_not_read_as_a_rule_is_passed_over() -> None:
         ("a/..", []),
         ("/", []),
         ("~", []),
+        ("~/", []),
+        ("./~", ["~"]),
         ("~/a", ["a"]),
         ("-a", ["-a"]),
     ],
