@@ -94,6 +94,49 @@ def test_the_tour_runs(jupyter: JupyterServer, page: Page, interface: str, kerne
     notebook.picture("jupyterlab", VIEW["height"])
 
 
+TCI_LINES = {
+    "%%local\nlimits = {'low': 1}\nfor i in 1, 2: open(f'notes{i}.txt', 'w').write('notes')": "",
+    "x = 1": "",
+    "%tci": "Round trip",
+    "%tci sessions": "Requests",
+    "%tci upload notes*.txt --to inputs": "Uploaded 2 files (10 B) to inputs",
+    "%tci ls inputs": "notes2.txt",
+    "%tci download inputs --to back": "Downloaded 2 files (10 B) to back",
+    "%tci push limits\n%tci pull x": "Pulled x",
+    "%tci rm -r inputs": "Removed inputs.",
+    "%tci config": "TCIKernel.local",
+    "%tci help": "%tci upload PATH...",
+    "%tci replay\nprint(x)": "In a new session, cells were run again: 1.",
+    "%tci upload --help": "Usage: %tci upload [OPTIONS] PATH...",
+    "%tci nosuch": "UsageError: No such command 'nosuch'.",
+    "%tci new": "To come back to the old one: %tci attach ses_",
+}
+
+
+def test_each_tci_line_works_and_completes(jupyter: JupyterServer, page: Page) -> None:
+    lines = [*TCI_LINES, "%tci attach ", "print(x)", "%tci s", "%tci upload n"]
+    jupyter.write("lines.ipynb", "tci-local", *lines)
+    notebook = NotebookPage.open(page, jupyter, "lab", "lines.ipynb")
+    for index, shown in enumerate(TCI_LINES.values()):
+        expect(notebook.run(index, index + 1)).to_contain_text(shown)
+    for index in (2, 3, 5, 9, 10):
+        expect(notebook.output(index).locator("table")).to_be_visible()
+    count = len(TCI_LINES)
+    old = notebook.output(count - 1).inner_text().split()[-1]
+    notebook.editor(count).click()
+    page.keyboard.press("End")
+    page.keyboard.type(old)
+    expect(notebook.run(count, count + 1)).to_contain_text(f"Cells now run in session {old}.")
+    expect(notebook.run(count + 1, count + 2)).to_have_text("1")
+    for index, choices in ((count + 2, ("sessions", "status")), (count + 3, ("notes1.txt",))):
+        notebook.editor(index).click()
+        page.keyboard.press("End")
+        notebook.press_until_shown("Tab", ".jp-Completer")
+        for choice in choices:
+            expect(page.locator(".jp-Completer")).to_contain_text(choice)
+        page.keyboard.press("Escape")
+
+
 def test_completion_and_tooltip_know_the_session(
     jupyter: JupyterServer, page: Page, interface: str
 ) -> None:
