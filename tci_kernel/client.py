@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import time
 import urllib.request
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -79,6 +80,9 @@ class TCIClient(Configurable):
     One request is one POST or GET. Nothing is ever sent a second time from here.
 
     >>> client = TCIClient(base_url="http://127.0.0.1:8000/v1", api_key="token")
+
+    Attributes:
+        round_trip: the seconds that the last request took until its answer was there.
     """
 
     base_url = EnvironmentText(
@@ -106,6 +110,7 @@ class TCIClient(Configurable):
         super().__init__(**kwargs)
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._found: KeyOrigin | None = None
+        self.round_trip = 0.0
 
     def use_key(self, key: str, origin: KeyOrigin) -> None:
         """Use a key that was found where no setting has one; an empty one is none."""
@@ -166,10 +171,12 @@ class TCIClient(Configurable):
         )
         if self._transport is None:  # it belongs to the event loop that runs it
             self._transport = _transport(url)
+        start = time.perf_counter()
         try:
             response = await self._transport.handle_async_request(request)
             async with aclosing(response):
                 content = await response.aread()
+                self.round_trip = time.perf_counter() - start
         except httpx.HTTPError as error:
             raise failure(*self._failure(error), runs_code=body is not None) from error
         if response.status_code != _OK:

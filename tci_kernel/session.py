@@ -167,6 +167,10 @@ class RemoteSession(Configurable):
             async for event in self._run(cell):
                 yield event
 
+    def replayable(self) -> dict[int, Cell]:
+        """The cells that a replay runs again, by their numbers in the notebook."""
+        return {cell.number or place: cell for place, cell in enumerate(self._life.succeeded, 1)}
+
     async def replay(
         self, *, interactive: bool, first: int = 1, last: int | None = None
     ) -> AsyncIterator[Event]:
@@ -182,8 +186,9 @@ class RemoteSession(Configurable):
             TCIError: as `run`.
         """
         succeeded = self._life.succeeded
-        numbered = [(cell.number or number, cell) for number, cell in enumerate(succeeded, 1)]
-        cells = [c for number, c in numbered if first <= number <= (last or number)]
+        cells = [
+            c for number, c in self.replayable().items() if first <= number <= (last or number)
+        ]
         self.forget()
         notice = Notice(enabled=interactive and self.show_progress)
         try:

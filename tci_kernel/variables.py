@@ -11,6 +11,7 @@ import base64
 import hashlib
 import keyword
 import secrets
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ async def variable_names(session: RemoteSession, prefix: str) -> list[str]:
 
 
 def check_names(names: Sequence[str]) -> list[str]:
-    """The names, each once.
+    """The names, each once, and as Python itself writes them.
 
     Raises:
         UsageError: one can't be a variable's.
@@ -49,7 +50,7 @@ def check_names(names: Sequence[str]) -> list[str]:
     for name in names:
         if not name.isidentifier() or keyword.iskeyword(name):
             raise UsageError(f"{name!r} can't be a variable's name. Blanks stand between names.")
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(unicodedata.normalize("NFKC", name) for name in names))
 
 
 def written(names: Sequence[str], namespace: Mapping[str, Any]) -> dict[str, bytes]:

@@ -219,9 +219,8 @@ class Examination:
         return f"{version} with {host}:{port}"
 
     async def _service(self) -> str:
-        start = time.perf_counter()
         sessions = await self._client.sessions()
-        took = (time.perf_counter() - start) * 1000
+        took = self._client.round_trip * 1000
         return f"{self._client.base_url} answers in {took:.0f} ms; sessions there: {len(sessions)}"
 
     async def _session(self) -> str:

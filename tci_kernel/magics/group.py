@@ -50,7 +50,8 @@ class Context:
         return self.service.session
 
 
-@click.group("%tci", invoke_without_command=True)
+# A notebook is wider than the terminal that click takes it for.
+@click.group("%tci", invoke_without_command=True, context_settings={"terminal_width": 100})
 @click.pass_context
 def tci(context: click.Context) -> Events | None:
     """What the kernel does around the cells. Alone: `%tci status`."""

@@ -9,6 +9,9 @@ from html import escape
 from tci_kernel.delivery import duration
 from tci_kernel.events import Display
 
+# Jupyter's pages would set cells at the right, as they do numbers.
+_LEFT = 'style="text-align: left"'
+
 
 def message(text: str) -> Display:
     """A line or two of text."""
@@ -20,10 +23,8 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Display:
     """Names and what they stand for, one a line."""
     rows = list(pairs)
     width = max(len(name) for name, _ in rows)
-    # Jupyter's pages would set the values at the right, as they do numbers.
-    left = 'style="text-align: left"'
     cells = "".join(
-        f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(value)}</td></tr>"
+        f"<tr><th {_LEFT}>{escape(name)}</th><td {_LEFT}>{escape(value)}</td></tr>"
         for name, value in rows
     )
     return Display(
@@ -44,9 +45,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
         "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    head = "".join(f"<th {_LEFT}>{escape(column)}</th>" for column in columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td {_LEFT}>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
     )
     html = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return Display({"text/plain": text, "text/html": html})

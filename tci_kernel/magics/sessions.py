@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import click
@@ -25,11 +24,10 @@ async def status(context: Context) -> Events:
     """Show the session, its age, the service and how far away it is."""
     session, client = context.service.session, context.service.client
     await context.service.find_key()
-    start = time.perf_counter()
     listed: Sequence[SessionInfo] | None = None
     try:
         listed = await client.sessions()
-        distance = f"{(time.perf_counter() - start) * 1000:.0f} ms"
+        distance = f"{client.round_trip * 1000:.0f} ms"
     except MissingKey:
         distance = "not measured: there is no API key"
     except TCIError as error:
@@ -130,6 +128,14 @@ async def attach(context: Context, session_id: str) -> Events:
 async def replay(context: Context, first: int, last: int | None) -> Events:
     """Run this session's successful cells again, in a new session; stop at the first error."""
     session = await context.session()
+    numbers = list(session.replayable())
+    if not any(first <= number <= (last or number) for number in numbers):
+        known = "none has succeeded"
+        if numbers:
+            known = f"those that succeeded have numbers from {min(numbers)} to {max(numbers)}"
+        raise UsageError(
+            f"There is nothing to run again: of this session's cells, {known}. Nothing has changed."
+        )
     async for event in session.replay(interactive=context.interactive, first=first, last=last):
         yield event
     yield message(session.replayed())

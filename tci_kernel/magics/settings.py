@@ -13,17 +13,25 @@ from tci_kernel.magics.report import table
 async def config(context: Context) -> Events:
     """Show the settings in force, and where each comes from. Of secrets only whether they are."""
     rows = [
-        (setting.name, str(setting.value), setting.source)
+        (setting.name, *(_embedded(setting.name, context) or (str(setting.value), setting.source)))
         for setting in settings.in_force(context.service.layers)
     ]
     yield table(("Setting", "Value", "From"), rows, "There are no settings.")
+
+
+def _embedded(name: str, context: Context) -> tuple[str, str] | None:
+    """What is in force in place of a setting where the service is embedded, and why."""
+    if not context.service.local:
+        return None
+    values = {"TCIClient.base_url": context.service.client.base_url, "TCIClient.api_key": "set"}
+    return (values[name], "TCIKernel.local") if name in values else None
 
 
 @command("help")
 async def show_help(_context: Context) -> Events:
     """List the commands; '%tci COMMAND --help' has the details of one."""
     rows = [
-        (_usage(name, made), made.get_short_help_str(80)) for name, made in tci.commands.items()
+        (_usage(name, made), made.get_short_help_str(100)) for name, made in tci.commands.items()
     ]
     rows.append(("%%local", "Run a cell in a Python of this computer's, in the kernel's process."))
     yield table(("Command", "Does"), sorted(rows), "There are no commands.")

@@ -181,6 +181,13 @@ def test_a_kernel_uses_the_key_of_its_service(commands: Commands, server: Server
 
     with kernel("tci", TOGETHER_BASE_URL=server.base_url, **environment) as driver:
         assert driver.run("print(6 * 7)").text() == "42\n"
+    path = commands.home / "keyring.json"
+    kept = path.read_text()
+    path.write_text(kept.replace(server.token, SECRET))
+    where = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
+    with kernel("tci", **where, **environment) as driver:  # the environment comes first
+        assert driver.run("print(6 * 7)").text() == "42\n"
+    path.write_text(kept)
     # The key of one service is not sent to another.
     with kernel("tci", TOGETHER_BASE_URL="http://localhost:1/v1", **environment) as driver:
         assert driver.run("pass").reply["ename"] == "MissingKey"

@@ -141,6 +141,34 @@ def test_replay_runs_a_range_of_the_successful_cells(driver: KernelDriver) -> No
     assert driver.run("c").reply["status"] == "error"  # it was not among the session's cells
 
 
+def test_where_there_is_nothing_to_replay_the_session_stays(driver: KernelDriver) -> None:
+    driver.run("1 / 0")
+    assert "none has succeeded" in driver.run("%tci replay").reply["evalue"]
+    before = session_of(driver)
+    first, last = driver.run("a = 1").count, driver.run("b = 2").count
+    for options in (f"--from {last + 1}", f"--to {first - 1}", f"--from {last} --to {first}"):
+        refused = driver.run(f"%tci replay {options}").reply
+        assert refused["ename"] == "UsageError"
+        assert f"numbers from {first} to {last}" in refused["evalue"]
+    assert session_of(driver) == before
+
+
+def test_status_does_not_wait_for_another_notebooks_cell(
+    driver: KernelDriver, sent: CountingProxy
+) -> None:
+    driver.run("x = 1")
+    session = session_of(driver)
+    with kernel("tci", TOGETHER_BASE_URL=sent.base_url, TOGETHER_API_KEY=TOKEN) as other:
+        other.run(f"%tci attach {session}\nx")
+        sent.taken()
+        running = other.client.execute("import time; time.sleep(60)")
+        while sent.executions() == 0:
+            time.sleep(0.01)
+        assert "Files       not known: the session is busy" in shown(driver.run("%tci status"))
+        other.interrupt()
+        assert other.finish(running).reply["ename"] == "KeyboardInterrupt"
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
@@ -256,6 +284,16 @@ def test_the_settings_are_shown_with_where_they_come_from(tmp_path: Path) -> Non
     assert settings["RemoteSession.use_helper"] == ["True", "default"]
     assert settings["TCIClient.api_key"] == ["set", "environment variable TOGETHER_API_KEY"]
     assert "a-secret-key" not in str(rows)
+
+
+def test_the_address_of_an_embedded_service_is_shown_as_what_is_in_force() -> None:
+    with kernel("tci-local", TOGETHER_BASE_URL="http://elsewhere/v1") as driver:
+        rows = shown(driver.run("%tci config")).splitlines()
+        settings = {row.split()[0]: row.split(maxsplit=2)[1:] for row in rows[1:]}
+        address, source = settings["TCIClient.base_url"]
+        assert address in shown(driver.run("%tci status"))
+    assert source == settings["TCIClient.api_key"][1] == "TCIKernel.local"
+    assert settings["TCIKernel.local"] == ["True", "command line"]
 
 
 def test_help_lists_the_commands_with_their_arguments(driver: KernelDriver) -> None:
