@@ -48,7 +48,9 @@ def answer(outputs: Sequence[Output]) -> Any:
         errors = [str(output.data) for output in outputs if output.type == "error"]
         if errors:
             raise RemoteCallFailed("Error", errors[0])
-        raise InvalidAnswer("The session did not answer: what it printed is not what was sent.")
+        raise InvalidAnswer(
+            "The session did not answer. If your code has replaced sys.stdout, put it back."
+        )
     try:
         reply = json.loads(text)
     except ValueError as error:
