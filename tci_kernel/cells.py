@@ -27,12 +27,15 @@ async def run(request: Request, service: Service) -> AsyncIterator[Event]:
 
 async def _run(request: Request, service: Service) -> AsyncIterator[Event]:
     commands, code = split(request.code)
+    service.line = None
     if commands:
         from tci_kernel.magics import commands as magics  # noqa: PLC0415 - most cells have none
 
         for words in commands:
+            service.line = words
             async for event in magics.run(words, service, request):
                 yield event
+        service.line = None
     if (local := local_cell(request.code)) is not None:
         ended = await service.local_shell.run(local, request.number, request.show, request.read)
         if ended is not None:

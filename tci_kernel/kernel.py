@@ -267,10 +267,12 @@ class TCIKernel(Assistance):
                 self.session.send(self.iopub_socket, message_type, content, dict(parent))
 
     def _what_an_interrupt_leaves(self) -> str:
-        if self.local:
-            return ""
         if self._service is None or not self._service.client.api_key:
             return "nothing was sent: there is no key."
+        if self._service.line is not None:
+            return f"'%tci {self._service.line}' was stopped; what stands below it did not run."
+        if self.local:
+            return ""
         left = (
             "stopped waiting. The service has no way to stop code: it may still be running there, "
             "and the next cell may have to wait for it."

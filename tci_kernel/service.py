@@ -54,6 +54,7 @@ class Service:
         client: the way to the service.
         session: where cells run.
         open_local_shell: the IPython in this process, if something has made it.
+        line: the `%tci` line that runs, without its `%tci`; None while code does.
 
     Raises:
         ConfigurationError: the embedded server can't start.
@@ -72,6 +73,7 @@ class Service:
         self.layers = layers
         self._server = None
         self.open_local_shell: LocalShell | None = None
+        self.line: str | None = None
         opener = None
         if local:
             from tci_kernel.local.server import LocalServer  # noqa: PLC0415 - most never need it

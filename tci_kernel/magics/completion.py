@@ -47,6 +47,8 @@ async def complete(
     items = ShellComplete(tci, {}, "%tci", "").get_completions(
         split_arg_string(line[: len(line) - len(word)]), "".join(split_arg_string(word))
     )
+    if word.startswith("--") and "=" in word:  # an option's value, which alone is completed
+        start += word.index("=") + 1
     found = [(text, kind) for item in items for text, kind in await _texts(item, session, shell)]
     typed = [
         {"text": text, "type": kind, "signature": "", "start": start, "end": cursor_pos}

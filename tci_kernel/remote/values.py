@@ -224,7 +224,11 @@ def look_up(names: Iterable[str], namespace: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for name in names:
         if name not in namespace:
-            known = [other for other in namespace if not other.startswith("_")]
+            known = [
+                other
+                for other, value in namespace.items()
+                if not (other.startswith("_") or callable(value))
+            ]
             close = difflib.get_close_matches(name, known, 1)
             hint = " Did you mean %s?" % close[0] if close else ""
             raise Refused("There is no variable %s.%s" % (name, hint))

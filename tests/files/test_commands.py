@@ -338,11 +338,16 @@ def test_an_interrupt_leaves_no_part_at_either_end(
         (here / "endless").unlink()
         driver.run("open('endless', 'wb').truncate(10**11)")
     before = there(driver), set(held_names(here))
-    msg_id = begin(driver, f"%tci {line}")
+    msg_id = begin(driver, f"%tci {line}\nbelow = 1")
     for _ in range(3):  # impatience is harmless
         driver.interrupt()
     answer = driver.finish(msg_id)
     assert answer.reply["ename"] == "KeyboardInterrupt"
+    said = f"'%tci {line}' was stopped; what stands below it did not run."
+    assert answer.reply["evalue"] == said
+    assert (
+        driver.run("'below' in globals()").only("execute_result")["data"]["text/plain"] == "False"
+    )
     last = [content for kind, content in answer.outputs if kind == "update_display_data"][-1]
     assert "loading ended after " in last["data"]["text/plain"]
     assert (there(driver), set(held_names(here))) == before

@@ -222,6 +222,10 @@ def test_paths_are_completed_here_and_in_the_session(
     reply = complete(driver, f"%tci upload {tmp_path}/d")
     assert reply["matches"] == [f"'{tmp_path}/data file.csv'", f"{tmp_path}/directory/"]
     assert complete(driver, f"%tci upload '{tmp_path}/data f")["matches"] == reply["matches"][:1]
+    for line in (f"%tci upload x --to={tmp_path}/d", f"%tci download x --to={tmp_path}/d"):
+        reply = complete(driver, line)
+        assert (reply["cursor_start"], reply["cursor_end"]) == (line.index("=") + 1, len(line))
+    assert reply["matches"][1:] == [f"{tmp_path}/directory/"]
     assert complete(driver, "%tci rm r")["matches"] == []  # there is no session to ask
     assert sent.taken() == []
     driver.run("import pathlib\npathlib.Path('remote.txt').touch()")
