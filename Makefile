@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 VSCODE := tests/clients/vscode
 
-.PHONY: demo test clients programs pictures soak lint format bench openapi docs clean
+.PHONY: demo test clients programs pictures soak lint format bench openapi docs constraints dist clean
 
 # Execute the tour on the local kernel, to a notebook and a page.
 demo: $(VENV)/.demo
@@ -74,6 +74,17 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate
 	$(BIN)/sphinx-build --quiet --fail-on-warning --nitpicky --fresh-env docs build/docs
 	@echo "The documents: $(CURDIR)/build/docs/index.html"
+
+# The versions that continuous integration installs: the newest that go together, on any platform.
+constraints: $(VENV)/.dev
+	UV_CUSTOM_COMPILE_COMMAND="make $@" $(BIN)/uv pip compile --quiet --upgrade --universal \
+		--python-version 3.11 --all-extras --no-annotate --output-file .ci/constraints.txt pyproject.toml
+
+# What a release consists of, in dist.
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) $(VSCODE)/node_modules build dist .pytest_cache .coverage .coverage.*

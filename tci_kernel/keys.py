@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tci_kernel.environment import install_command
 from tci_kernel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -136,8 +137,8 @@ def _backend() -> KeyringBackend:
         import keyring  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
         raise ConfigurationError(
-            "Keys are kept in the operating system's keyring, which needs the package keyring:\n"
-            f"pip install 'tci-kernel[keyring]'\n{_INSTEAD}"
+            "Keys are kept in the operating system's keyring, which needs the package keyring.\n"
+            f"Install it: {install_command('keyring')}\n{_INSTEAD}"
         ) from None
     try:
         chosen = keyring.get_keyring()

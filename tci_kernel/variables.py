@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tci_kernel.environment import install_command
 from tci_kernel.errors import (
     InvalidAnswer,
     RemoteCallFailed,
@@ -87,7 +88,8 @@ class _Moving(Transfer):
             said = "\n".join(printable(line) for line in error.evalue.splitlines())
             if error.ename == "Missing":
                 raise VariableError(
-                    f"The session has no package {said}. Install it there: !pip install {said}"
+                    f"The session has no package {said}.\n"
+                    f"Install it there: !pip install --upgrade {said}"
                 ) from error
             if error.ename == "Refused":
                 raise VariableError(f"In the session: {said}") from error
@@ -227,5 +229,5 @@ class Pull(_Moving):
 def _missing_here(error: Missing) -> VariableError:
     return VariableError(
         f"This takes the package {error}, which the kernel's own environment lacks.\n"
-        "Install it there: pip install 'tci-kernel[tables]'"
+        f"Install it there: {install_command('--upgrade', str(error))}"
     )

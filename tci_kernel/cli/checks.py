@@ -20,6 +20,7 @@ from traitlets.config import Config, Configurable
 from tci_kernel import __version__, kernelspec, keys, settings
 from tci_kernel.client import TCIClient, proxy_for, tls_context
 from tci_kernel.delivery import Cell
+from tci_kernel.environment import install_command
 from tci_kernel.errors import ConfigurationError, TCIError
 from tci_kernel.events import Failure, Stream
 from tci_kernel.failures import failure
@@ -114,7 +115,7 @@ class Examination:
         return f"{sys.version.split()[0]}, {sys.executable}"
 
     async def _packages(self) -> str:
-        found, wrong = [f"tci-kernel {__version__}"], []
+        found, wrong, wanted = [f"tci-kernel {__version__}"], [], []
         for text in metadata.requires("tci-kernel") or ():
             needed = Requirement(text)
             if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
@@ -123,14 +124,14 @@ class Examination:
                 version = metadata.version(needed.name)
             except metadata.PackageNotFoundError:
                 wrong.append(f"{needed.name} is missing")
+                wanted.append(text)
                 continue
             found.append(f"{needed.name} {version}")
             if not needed.specifier.contains(version, prereleases=True):
                 wrong.append(f"{needed.name} {version} is not {needed.specifier}")
+                wanted.append(text)
         if wrong:
-            raise ConfigurationError(
-                f"{'; '.join(wrong)}\nRun 'pip install --upgrade tci-kernel' in this environment."
-            )
+            raise ConfigurationError(f"{'; '.join(wrong)}\nRun: {install_command(*wanted)}")
         return ", ".join(found)
 
     async def _configuration(self) -> str:

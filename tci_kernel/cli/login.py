@@ -28,7 +28,7 @@ def login() -> None:
     """Keep your API key in the operating system's keyring.
 
     It is asked for without echo, or read from standard input if that is no terminal, and tried
-    at the service first. Needs the extra: pip install 'tci-kernel[keyring]'.
+    at the service first. Needs the package keyring.
     """
     config = settings.load()
     keyring = keys.name()

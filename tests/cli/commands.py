@@ -11,6 +11,8 @@ from pathlib import Path
 UNSET = (
     *("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SESSION_ID", "TCI_SERVER_TOKEN"),
     *("JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_DATA_DIR"),
+    *("XDG_DATA_HOME", "XDG_BIN_HOME", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR"),
+    *("PIPX_HOME", "PIPX_BIN_DIR"),
 )
 
 COMMAND = (sys.executable, "-m", "tci_kernel")

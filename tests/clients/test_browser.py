@@ -14,8 +14,7 @@ from tests.clients.jupyter_server import JupyterServer, jupyter_server
 from tests.clients.notebook_page import PATIENCE, VIEW, NotebookPage, picture
 from tests.support.programs import needed
 from tests.support.servers import ServerProcess
-
-TOUR = Path(__file__).parents[2] / "examples" / "tour.ipynb"
+from tests.support.tour import TOUR
 
 INTERFACES = ("lab", "notebook")
 KERNELS = ("tci-local", "tci")

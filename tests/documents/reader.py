@@ -22,6 +22,7 @@ from pathlib import Path
 from tests.cli.commands import UNSET
 from tests.documents.pages import ROOT
 from tests.server.service import Service
+from tests.support.environments import index
 from tests.support.kernels import PATIENCE, Answer, KernelDriver, kernel
 from tests.support.keyrings import FileKeyring, backend
 from tests.support.servers import ServerProcess
@@ -68,14 +69,17 @@ class Reader:
     def _environment(self) -> dict[str, str]:
         """A login of their own. Continuous integration runs make: here it says what it would do."""
         kept = {name: value for name, value in os.environ.items() if name not in UNSET}
+        # Where uv and pipx put commands, and where this environment has them.
+        programs = (self._home / ".local" / "bin", Path(sys.executable).parent, os.environ["PATH"])
         return {
             # Where the person who runs the tests keeps pip's settings and downloads.
             "XDG_CONFIG_HOME": str(Path.home() / ".config"),
             "XDG_CACHE_HOME": str(Path.home() / ".cache"),
+            **index(),
             **kept,
             **backend(FileKeyring, self._home / "keyring.json"),
             "HOME": str(self._home),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(map(str, programs)),
             "TOGETHER_BASE_URL": self._server.base_url,
             "TOGETHER_API_KEY": "anything",
             "MAKEFLAGS": "n",

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,13 +121,13 @@ def test_a_package_that_is_missing_is_named_with_its_cure(local_kernel: KernelDr
     local_kernel.run("import sys, polars; sys.modules['pyarrow'] = None; q = polars.DataFrame()")
     cell = local_kernel.run("%tci push t")
     assert cell.reply["ename"] == "VariableError"
-    assert "!pip install pyarrow" in cell.reply["evalue"]
+    assert "!pip install --upgrade pyarrow" in cell.reply["evalue"]
     local_kernel.run("del sys.modules['pyarrow']")
     local_kernel.run("%%local\nkept = sys.modules['polars']; sys.modules['polars'] = None")
     for line in ("push p", "pull q"):
         cell = local_kernel.run(f"%tci {line}")
         assert cell.reply["ename"] == "VariableError"
-        assert "pip install 'tci-kernel[tables]'" in cell.reply["evalue"]
+        assert f"{sys.executable} -m pip install --upgrade polars" in cell.reply["evalue"]
     local_kernel.run("%%local\nsys.modules['polars'] = kept")
     assert local_kernel.run("%tci push p").reply["status"] == "ok"
 

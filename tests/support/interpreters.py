@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import httpx
 
 from tests.support import plain_kernel
 from tests.support.cache import kept
+from tests.support.environments import make_environment
 from tests.support.kernels import KernelDriver, kernel
 from tests.support.servers import ServerProcess, serving
 
@@ -74,7 +74,9 @@ def interpreter(name: str, cache: Path, specs: Path) -> Iterator[Interpreter]:
         # -P: its own directory is not a place to import from.
         _write_kernelspec(specs, name, [sys.executable, "-P", plain_kernel.__file__])
     elif name in IPYTHONS:
-        directory = kept(cache / "_".join(IPYTHONS[name]), _environment(*IPYTHONS[name]))
+        directory = kept(
+            cache / "_".join(IPYTHONS[name]), lambda place: make_environment(place, *IPYTHONS[name])
+        )
         _write_kernelspec(specs, name, [f"{directory}/bin/python", "-m", "ipykernel_launcher"])
     # Servers kill their interpreters, which may leave jedi's cache broken for all others.
     places = {"JUPYTER_PATH": str(specs), "XDG_CACHE_HOME": str(specs / "cache")}
@@ -88,15 +90,3 @@ def _write_kernelspec(specs: Path, name: str, command: list[str]) -> None:
     place.mkdir(parents=True)
     spec = {"argv": argv, "display_name": name, "language": "python"}
     (place / "kernel.json").write_text(json.dumps(spec))
-
-
-def _environment(*requirements: str) -> Callable[[Path], None]:
-    """Makes an environment of this Python with some packages, by pip's settings."""
-
-    def make(directory: Path) -> None:
-        venv = (sys.executable, "-m", "venv", "--without-pip")
-        subprocess.run([*venv, str(directory)], check=True)
-        pip = (sys.executable, "-m", "pip", f"--python={directory}/bin/python", "install")
-        subprocess.run([*pip, "--quiet", *requirements], check=True)
-
-    return make

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import struct
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from importlib.util import resolve_name
 from pathlib import Path
-from typing import Any
-from zipfile import ZipFile
 
 import pytest
 
 import tci_kernel
-from tests.support.kernels import kernel
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tci_kernel"
@@ -62,7 +57,8 @@ def test_name_that_is_not_public_is_an_attribute_error() -> None:
 def test_import_loads_only_what_it_needs(statement: str, unwanted: list[str]) -> None:
     code = f"import sys; {statement}; print([name for name in {unwanted} if name in sys.modules])"
 
-    assert _output(sys.executable, "-c", code) == "[]\n"
+    python = (sys.executable, "-c", code)
+    assert subprocess.run(python, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 # --------------------------------------------------------------------------------------------
@@ -192,115 +188,3 @@ def test_openapi_in_both_notations_says_the_same() -> None:
     source = yaml.safe_load((PACKAGE / "local" / "openapi.yaml").read_text())
 
     assert json.loads((PACKAGE / "local" / "openapi.json").read_text()) == source
-
-
-# --------------------------------------------------------------------------------------------
-# The wheel
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel as pip builds it from this checkout."""
-    directory = tmp_path_factory.mktemp("wheel")
-    _output(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", str(directory), str(ROOT))
-    (built,) = directory.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with the wheel in it, which finds what it needs in the one around."""
-    directory = tmp_path_factory.mktemp("environment")
-    _output(sys.executable, "-m", "venv", "--without-pip", str(directory))
-    python = str(directory / "bin" / "python")
-    _output(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", str(wheel))
-    (packages,) = directory.glob("lib/python*/site-packages")
-    (packages / "around.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return directory
-
-
-def test_wheel_holds_all_that_the_package_needs(wheel: Path) -> None:
-    with ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-
-    version = f"tci_kernel-{tci_kernel.__version__}"
-    for spec in SPECS:
-        for file in ("kernel.json", "logo-svg.svg", *LOGOS):
-            assert f"{version}.data/data/share/jupyter/kernels/{spec}/{file}" in names
-            assert f"tci_kernel/kernelspec/{spec}/{file}" in names
-    modules = {path.relative_to(ROOT).as_posix() for path in SOURCES.values()}
-    assert modules <= names
-    assert {"py.typed", "local/openapi.yaml", "local/openapi.json"} <= {
-        name.removeprefix("tci_kernel/") for name in names
-    }
-    assert f"{version}.dist-info/licenses/LICENSE" in names
-    assert not [name for name in names if name.startswith("tests") or "__pycache__" in name]
-
-
-def test_wheel_brings_kernels_that_jupyter_finds(environment: Path) -> None:
-    specs = _kernelspecs(environment)
-
-    for name in SPECS:
-        assert specs[name]["resource_dir"] == str(_kernels(environment) / name)
-        assert specs[name]["spec"]["argv"][:3] == ["python", "-m", "tci_kernel"]
-
-
-def test_every_module_of_the_wheel_can_be_imported(environment: Path) -> None:
-    modules = sorted(set(SOURCES) - {"tci_kernel.__main__", "tci_kernel.local.janitor"})
-    code = f"import {', '.join(modules)}; print(tci_kernel.__file__)"
-
-    imported = _output(str(environment / "bin" / "python"), "-c", code)
-
-    assert imported.startswith(str(environment))
-
-
-def test_installed_command_serves_the_environment_that_it_is_in(
-    environment: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = str(environment / "bin" / "tci-kernel")
-    written = [f"{_kernels(environment) / name}" for name in SPECS]
-    install = ("install", "--sys-prefix", "--display-name", "Mine")
-
-    # In a virtual environment this is the place that is meant where none is named, too.
-    for arguments in (install, ("install",)):
-        said = _output(command, *arguments)
-        assert said.splitlines() == [f"Installed {path}" for path in written]
-    spec = _kernelspecs(environment)["tci"]["spec"]
-    assert spec["argv"][0] == str(environment / "bin" / "python")
-    assert spec["display_name"] == "Python (Together Code Interpreter)"
-    monkeypatch.setenv("JUPYTER_PATH", str(_kernels(environment).parent))
-    # Python looks into the current directory first, and would find the checkout's modules there.
-    monkeypatch.chdir(environment)
-    with kernel("tci-local") as driver:
-        assert driver.run("print(6 * 7)").text() == "42\n"
-
-    said = _output(command, "uninstall", "--sys-prefix")
-    assert said.splitlines() == [f"Removed {path}" for path in written]
-    assert list(_kernels(environment).iterdir()) == []
-
-
-def _kernels(environment: Path) -> Path:
-    return environment / "share" / "jupyter" / "kernels"
-
-
-def _kernelspecs(environment: Path) -> dict[str, Any]:
-    """What `jupyter kernelspec list` gives in an environment."""
-    python = str(environment / "bin" / "python")
-    listed = json.loads(_output(python, "-m", "jupyter_client.kernelspecapp", "list", "--json"))
-    specs: dict[str, Any] = listed["kernelspecs"]
-    return specs
-
-
-def _output(*command: str) -> str:
-    """What a command printed; it has to succeed. It runs where no module of ours is found."""
-    unset = ("JUPYTER_PATH", "JUPYTER_PREFER_ENV_PATH", "PYTHONPATH", "PIP_REQUIRE_VIRTUALENV")
-    done = subprocess.run(
-        command,
-        cwd=ROOT.anchor,
-        env={name: value for name, value in os.environ.items() if name not in unset},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
