@@ -67,6 +67,14 @@ def test_sessions_live_for_sixty_minutes_unless_told_otherwise(
     assert (end - start).total_seconds() == 3600
 
 
+def test_the_history_of_a_session_is_complete_and_on_no_disk(
+    service: Service, own_session: str
+) -> None:
+    ran = service.run("%history -g\nget_ipython().history_manager.hist_file", own_session)
+    assert ran.text().startswith("   1: pass\n   2:")
+    assert ran.outputs[-1]["data"]["text/plain"] == "':memory:'"
+
+
 def test_calls_on_one_session_run_one_after_another_in_their_order(
     service: Service, own_session: str, tmp_path: Path
 ) -> None:
