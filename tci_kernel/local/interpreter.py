@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import signal
@@ -9,9 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import zmq.asyncio
+from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
 from tci_kernel.errors import RequestRejected
+from tci_kernel.local import workdir
 from tci_kernel.local.channels import UNREADABLE, Message, connect, receive
 from tci_kernel.local.cleanup import Janitor
 from tci_kernel.local.outputs import OutputCollector
@@ -31,6 +34,10 @@ REPLY_LIMIT = 1.0
 
 # A database on the disk, which ends with the session, would take a third of a short cell's time.
 _PROFILE = '{"HistoryManager": {"hist_file": ":memory:"}}'
+
+# Asks a kernel where packages are installed. Others than Python's answer with an error.
+_SITE = "__import__('site')"
+_PACKAGES = {"value": f"[*{_SITE}.getsitepackages(), {_SITE}.getusersitepackages()]"}
 
 # What belongs to the host of the server, not to the code that it runs.
 _PRIVATE = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
@@ -66,9 +73,8 @@ class Interpreter:
 
     Args:
         kernel_name: an installed kernelspec.
-        directory: the working directory of the code; it must exist.
-        run_files: where the connection file, the sockets and the log go, as a path that their
-            endings are added to.
+        directory: the working directory of the code, made at the start and removed at the end.
+        run_files: as `directory`, for the connection file, the sockets and the log; a short path.
         context: the ZeroMQ context that all interpreters of a server share.
         janitor: told of the kernel's process, which must not outlive the server.
     """
@@ -81,19 +87,20 @@ class Interpreter:
         context: zmq.asyncio.Context,
         janitor: Janitor,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
+        self._run_files = run_files
         self._context = context
         self._janitor = janitor
         self._pid: int | None = None
-        self._log = run_files.with_suffix(".log")
+        self._log = run_files / "log"
         # Sockets in a private directory need no ports, so that kernels that start side by side
         # can't take each other's, and no other user can reach them.
         self._manager = AsyncKernelManager(
             kernel_name=kernel_name,
             context=context,
             transport="ipc",
-            ip=str(run_files),
-            connection_file=str(run_files.with_suffix(".json")),
+            ip=str(run_files / "k"),
+            connection_file=str(run_files / "kernel.json"),
         )
         self._run: _Run | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -107,17 +114,18 @@ class Interpreter:
             RequestRejected: it did not start; the text says what the kernel printed.
         """
         try:
+            self.directory.mkdir()
             environment = self._environment()
             with self._log.open("wb") as log:
                 await self._manager.start_kernel(
-                    cwd=str(self._directory),
+                    cwd=str(self.directory),
                     env=environment,
                     stdout=log,
                     stderr=log,
                 )
             self._tell_janitor()
             self._client = await connect(self._manager, self._context)
-        except (RuntimeError, OSError, zmq.ZMQError) as error:
+        except (RuntimeError, OSError, ValueError, NoSuchKernel, zmq.ZMQError) as error:
             raise RequestRejected(
                 f"The interpreter did not start: {error}\n{self._log_tail()}".strip(),
                 status=500,
@@ -130,7 +138,7 @@ class Interpreter:
 
         The profile of the host's user, with its start-up files and history, is not the code's.
         """
-        ipython = self._log.with_suffix(".ipython")
+        ipython = self._run_files / "ipython"
         profile = ipython / "profile_default"
         profile.mkdir(parents=True)
         (profile / "ipython_config.json").write_text(_PROFILE)
@@ -140,6 +148,16 @@ class Interpreter:
     async def alive(self) -> bool:
         """Whether the kernel's process runs."""
         return self._epitaph is None and await self._manager.is_alive()
+
+    async def package_directories(self) -> list[Path]:
+        """Where packages for the kernel are installed; nowhere if it can't be asked."""
+        with suppress(TimeoutError, LookupError, TypeError, ValueError, SyntaxError):
+            reply = await self._client.execute(
+                "", silent=True, user_expressions=_PACKAGES, reply=True, timeout=REPLY_LIMIT
+            )
+            directories = reply["content"]["user_expressions"]["value"]["data"]["text/plain"]
+            return [Path(directory) for directory in ast.literal_eval(directories)]
+        return []
 
     async def settle(self) -> None:
         """Wait until the code of a cancelled call has stopped."""
@@ -164,7 +182,10 @@ class Interpreter:
         return run.outputs.outputs()
 
     async def close(self, epitaph: str) -> None:
-        """Kill the kernel. A running call ends in an error with the text of `epitaph`."""
+        """Kill the kernel and remove its files.
+
+        A running call ends in an error with the text of `epitaph`.
+        """
         self._epitaph = self._epitaph or epitaph
         if self._listening is not None:
             self._listening.cancel()
@@ -174,6 +195,7 @@ class Interpreter:
         if self._pid is not None:
             self._janitor.ended(self._pid)
             self._pid = None
+        await asyncio.to_thread(workdir.remove, self.directory, self._run_files)
 
     async def _wait_end(self, run: _Run) -> bool:
         """Wait until a cell ends; false if the kernel ends before it."""
