@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import zmq.asyncio
-from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
 from tci_kernel.errors import RequestRejected
+from tci_kernel.local import workdir
+from tci_kernel.local.channels import UNREADABLE, Message, connect, receive
 from tci_kernel.local.cleanup import Janitor
 from tci_kernel.local.outputs import OutputCollector
 from tci_kernel.schema import Output
 
-# Seconds that a kernel has to start.
-START_LIMIT = 60.0
-
 # Seconds between the signals to a cell that is to stop and does not.
 INTERRUPT_INTERVAL = 1.0
+
+# Seconds between looks at the process while a cell runs: its end raises no event.
+POLL_INTERVAL = 0.1
 
 # Seconds for the last output of a kernel that died, which is in the sockets still.
 LAST_WORDS = 0.1
 
 # Seconds for the reply to a cell that has ended. A kernel sends none if it can't be put in JSON.
 REPLY_LIMIT = 1.0
+
+# A database on the disk, which ends with the session, would take a third of a short cell's time.
+_PROFILE = '{"HistoryManager": {"hist_file": ":memory:"}}'
+
+# Asks a kernel where packages are installed. Others than Python's answer with an error.
+_SITE = "__import__('site')"
+_PACKAGES = {"value": f"[*{_SITE}.getsitepackages(), {_SITE}.getusersitepackages()]"}
 
 # What belongs to the host of the server, not to the code that it runs.
 _PRIVATE = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
@@ -42,21 +51,21 @@ class _Run:
         self.outputs = OutputCollector()
         self.ended = asyncio.Event()  # outlives the cancellation of a call that waits for it
 
-    def take(self, message: dict[str, Any]) -> None:
+    def take(self, message: Message) -> None:
         """Take what the cell produced. What a thread prints after its end is dropped."""
         if self.ended.is_set():
             return
-        if message["content"].get("execution_state") == "idle":
+        if message.content.get("execution_state") == "idle":
             self.ended.set()
-        self.outputs.take(message["msg_type"], message["content"])
+        self.outputs.take(message.type, message.content)
 
-    def conclude(self, reply: dict[str, Any]) -> None:
+    def conclude(self, reply: Message) -> None:
         """Take the reply, which tells of a failure even where its traceback could not be sent.
 
         The traceback in it is not looked at: after an `await` it may be an earlier cell's.
         """
-        if reply["content"].get("status") == "error" and not self.outputs.failed:
-            self.outputs.take("error", {**reply["content"], "traceback": []})
+        if reply.content.get("status") == "error" and not self.outputs.failed:
+            self.outputs.take("error", {**reply.content, "traceback": []})
 
 
 class Interpreter:
@@ -64,9 +73,8 @@ class Interpreter:
 
     Args:
         kernel_name: an installed kernelspec.
-        directory: the working directory of the code; it must exist.
-        run_files: where the connection file, the sockets and the log go, as a path that their
-            endings are added to.
+        directory: the working directory of the code, made at the start and removed at the end.
+        run_files: as `directory`, for the connection file, the sockets and the log; a short path.
         context: the ZeroMQ context that all interpreters of a server share.
         janitor: told of the kernel's process, which must not outlive the server.
     """
@@ -79,19 +87,20 @@ class Interpreter:
         context: zmq.asyncio.Context,
         janitor: Janitor,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
+        self._run_files = run_files
         self._context = context
         self._janitor = janitor
         self._pid: int | None = None
-        self._log = run_files.with_suffix(".log")
+        self._log = run_files / "log"
         # Sockets in a private directory need no ports, so that kernels that start side by side
         # can't take each other's, and no other user can reach them.
         self._manager = AsyncKernelManager(
             kernel_name=kernel_name,
             context=context,
             transport="ipc",
-            ip=str(run_files),
-            connection_file=str(run_files.with_suffix(".json")),
+            ip=str(run_files / "k"),
+            connection_file=str(run_files / "kernel.json"),
         )
         self._run: _Run | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -104,20 +113,19 @@ class Interpreter:
         Raises:
             RequestRejected: it did not start; the text says what the kernel printed.
         """
-        environment = {name: text for name, text in os.environ.items() if name not in _PRIVATE}
-        # The profile of the host's user, with its start-up files and history, is not the code's.
-        environment["IPYTHONDIR"] = str(self._log.with_suffix(".ipython"))
         try:
+            self.directory.mkdir()
+            environment = self._environment()
             with self._log.open("wb") as log:
                 await self._manager.start_kernel(
-                    cwd=str(self._directory),
-                    env=environment | self._janitor.mark,
+                    cwd=str(self.directory),
+                    env=environment,
                     stdout=log,
                     stderr=log,
                 )
             self._tell_janitor()
-            self._client = await self._connect()
-        except (RuntimeError, OSError, zmq.ZMQError) as error:
+            self._client = await connect(self._manager, self._context)
+        except (RuntimeError, OSError, ValueError, NoSuchKernel, zmq.ZMQError) as error:
             raise RequestRejected(
                 f"The interpreter did not start: {error}\n{self._log_tail()}".strip(),
                 status=500,
@@ -125,20 +133,31 @@ class Interpreter:
             ) from error
         self._listening = asyncio.create_task(self._listen())
 
-    async def _connect(self) -> AsyncKernelClient:
-        # Left to itself, the client would make a ZeroMQ context, with a thread, of its own.
-        client = self._manager.client(context=self._context)
-        client.start_channels(stdin=False, hb=False)
-        try:
-            await client.wait_for_ready(timeout=START_LIMIT)
-        except BaseException:
-            client.stop_channels()
-            raise
-        return client
+    def _environment(self) -> dict[str, str]:
+        """Make IPython's directory, and give the environment in which the kernel finds it.
+
+        The profile of the host's user, with its start-up files and history, is not the code's.
+        """
+        ipython = self._run_files / "ipython"
+        profile = ipython / "profile_default"
+        profile.mkdir(parents=True)
+        (profile / "ipython_config.json").write_text(_PROFILE)
+        environment = {name: text for name, text in os.environ.items() if name not in _PRIVATE}
+        return environment | {"IPYTHONDIR": str(ipython)} | self._janitor.mark
 
     async def alive(self) -> bool:
         """Whether the kernel's process runs."""
         return self._epitaph is None and await self._manager.is_alive()
+
+    async def package_directories(self) -> list[Path]:
+        """Where packages for the kernel are installed; nowhere if it can't be asked."""
+        with suppress(TimeoutError, LookupError, TypeError, ValueError, SyntaxError):
+            reply = await self._client.execute(
+                "", silent=True, user_expressions=_PACKAGES, reply=True, timeout=REPLY_LIMIT
+            )
+            directories = reply["content"]["user_expressions"]["value"]["data"]["text/plain"]
+            return [Path(directory) for directory in ast.literal_eval(directories)]
+        return []
 
     async def settle(self) -> None:
         """Wait until the code of a cancelled call has stopped."""
@@ -163,7 +182,10 @@ class Interpreter:
         return run.outputs.outputs()
 
     async def close(self, epitaph: str) -> None:
-        """Kill the kernel. A running call ends in an error with the text of `epitaph`."""
+        """Kill the kernel and remove its files.
+
+        A running call ends in an error with the text of `epitaph`.
+        """
         self._epitaph = self._epitaph or epitaph
         if self._listening is not None:
             self._listening.cancel()
@@ -173,19 +195,20 @@ class Interpreter:
         if self._pid is not None:
             self._janitor.ended(self._pid)
             self._pid = None
+        await asyncio.to_thread(workdir.remove, self.directory, self._run_files)
 
     async def _wait_end(self, run: _Run) -> bool:
         """Wait until a cell ends; false if the kernel ends before it."""
         end = asyncio.create_task(self._end(run))
-        death = asyncio.create_task(self._death())
         try:
-            await asyncio.wait({end, death}, return_when=asyncio.FIRST_COMPLETED)
-            if not end.done():
-                await asyncio.wait({end}, timeout=LAST_WORDS)
+            while not end.done():
+                await asyncio.wait({end}, timeout=POLL_INTERVAL)
+                if not end.done() and not await self.alive():
+                    await asyncio.wait({end}, timeout=LAST_WORDS)
+                    break
             return end.done() and not end.cancelled() and end.exception() is None
         finally:
             end.cancel()
-            death.cancel()
 
     async def _end(self, run: _Run) -> None:
         """Return when a cell has ended: it is idle, and its reply is off the shell channel."""
@@ -194,16 +217,11 @@ class Interpreter:
             async with asyncio.timeout(REPLY_LIMIT):
                 run.conclude(await self._reply(run.msg_id))
 
-    async def _reply(self, msg_id: str) -> dict[str, Any]:
+    async def _reply(self, msg_id: str) -> Message:
         while True:
-            reply: dict[str, Any] = await self._client.get_shell_msg()
-            if reply["parent_header"].get("msg_id") == msg_id:
+            reply = await receive(self._client.shell_channel)
+            if reply.parent_id == msg_id:
                 return reply
-
-    async def _death(self) -> None:
-        """Return when the kernel's process has ended. Polls, as its manager does."""
-        while await self.alive():  # noqa: ASYNC110 - a process raises no event
-            await asyncio.sleep(0.1)
 
     async def _stop(self, run: _Run) -> None:
         """Interrupt a cell until it ends: the first signal may be caught by its own code."""
@@ -218,11 +236,10 @@ class Interpreter:
         """Give each IOPub message to the cell that it belongs to."""
         while True:
             try:
-                message = await self._client.get_iopub_msg()
-                if self._run and message["parent_header"].get("msg_id") == self._run.msg_id:
+                message = await receive(self._client.iopub_channel)
+                if self._run and message.parent_id == self._run.msg_id:
                     self._run.take(message)
-            except (ValueError, TypeError, LookupError, RecursionError) as error:
-                # Code can nest its data without limit, and write to the kernel's sockets itself.
+            except UNREADABLE as error:
                 if self._run:
                     self._run.outputs.add("stderr", f"An output can't be read: {error!r}\n")
 

@@ -54,7 +54,13 @@ class OutputCollector:
                 self.add("error", "\n".join(lines))
 
     def add(self, kind: str, text: str) -> None:
-        """Add text; consecutive prints to one stream become one output."""
+        """Add text; consecutive prints to one stream become one output.
+
+        Raises:
+            TypeError: it is no text.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r} is no text")
         if kind != "error" and self._items and self._items[-1][0] == kind:
             self._items[-1][1].append(text)
         else:

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import string
 from collections import OrderedDict
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-import zmq.asyncio
 
 from tci_kernel.errors import RequestRejected
 from tci_kernel.local import workdir
-from tci_kernel.local.cleanup import Janitor
 from tci_kernel.local.interpreter import Interpreter
+from tci_kernel.local.supply import InterpreterSupply
 from tci_kernel.schema import ExecuteRequest, ExecuteResponse, SessionInfo
-
-# The form of the service's ids: `ses_` and 21 alphanumerics.
-_ALPHABET = string.ascii_letters + string.digits
-_ID_LENGTH = 21
 
 # How many ended sessions are remembered, to say what became of them.
 _REMEMBERED = 1_000
 
 
 class PooledSession:
-    """A session: an interpreter, a working directory and a time to live."""
+    """A session: an interpreter with its working directory, and a time to live."""
 
-    def __init__(self, session_id: str, lifetime: float, interpreter: Interpreter) -> None:
-        self.id = session_id
+    def __init__(self, interpreter: Interpreter, lifetime: float) -> None:
+        self.id = interpreter.directory.name
         self.interpreter = interpreter
         self.started_at = self.last_execute_at = datetime.now(UTC)
         self.expires_at = self.started_at + timedelta(seconds=lifetime)
@@ -50,30 +41,25 @@ class SessionPool:
     """All sessions of a server.
 
     Args:
-        root: a private directory; working directories and kernel sockets go below it.
-        janitor: removes what is left if this process is killed.
-        kernel_name: the kernelspec of each session's interpreter.
+        supply: gives each session its interpreter.
         lifetime: seconds that a session lives.
         max_sessions: how many may live at once.
     """
 
-    def __init__(
-        self, root: Path, janitor: Janitor, *, kernel_name: str, lifetime: float, max_sessions: int
-    ) -> None:
-        self._root = root
-        self._janitor = janitor
-        self._kernel_name = kernel_name
+    def __init__(self, supply: InterpreterSupply, *, lifetime: float, max_sessions: int) -> None:
+        self._supply = supply
         self._lifetime = lifetime
         self._max_sessions = max_sessions
+        self._keeps_spare = False
         self._sessions: dict[str, PooledSession] = {}
         self._starting = 0
         self._ended: OrderedDict[str, str] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._serial = 0
-        self._context = zmq.asyncio.Context()
-        # A burst of displays must not overflow the queue in front of us.
-        self._context.setsockopt(zmq.RCVHWM, 0)
-        self._context.setsockopt(zmq.LINGER, 0)
+
+    def keep_spare(self) -> None:
+        """From now on, have an interpreter ready for the next session, if there may be one."""
+        self._keeps_spare = True
+        self._refill()
 
     async def execute(self, request: ExecuteRequest) -> ExecuteResponse:
         """Run a request in its session, or in a new one.
@@ -91,7 +77,7 @@ class SessionPool:
             async with session.turn:
                 await session.interpreter.settle()
                 await self._find(session.id)  # it may have ended while this call waited
-                workdir.write(self._root / session.id, files)
+                workdir.write(session.interpreter.directory, files)
                 session.execute_count += 1
                 session.last_execute_at = datetime.now(UTC)
                 outputs = await session.interpreter.execute(request.code)
@@ -113,12 +99,13 @@ class SessionPool:
 
     async def close(self) -> None:
         """End all sessions, and with them the calls that run in them."""
+        self._keeps_spare = False
         await asyncio.gather(
             *(self._end(session, "ended with the server") for session in [*self._sessions.values()])
         )
         for task in self._tasks:
             task.cancel()
-        self._context.destroy(linger=0)
+        await self._supply.close()
 
     async def create(self) -> PooledSession:
         """Start a session.
@@ -129,35 +116,21 @@ class SessionPool:
         await self.sessions()  # forgets what has died meanwhile
         if len(self._sessions) + self._starting >= self._max_sessions:
             raise self._too_many()
-        session_id = "ses_" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
         self._starting += 1
         try:
-            interpreter = await self._start(session_id)
+            session = PooledSession(await self._supply.take(), self._lifetime)
+            self._sessions[session.id] = session
         finally:
             self._starting -= 1
-        session = PooledSession(session_id, self._lifetime, interpreter)
-        self._sessions[session_id] = session
+            self._refill()
         session.timer = asyncio.get_running_loop().call_later(
             self._lifetime, lambda: self._spawn(self._expire(session))
         )
         return session
 
-    async def _start(self, session_id: str) -> Interpreter:
-        """Start an interpreter whole, or leave nothing of it."""
-        self._serial += 1
-        directory = self._root / session_id
-        run_files = self._root / str(self._serial)
-        interpreter = Interpreter(
-            self._kernel_name, directory, run_files, self._context, self._janitor
-        )
-        try:
-            directory.mkdir()
-            await interpreter.start()
-        except BaseException:
-            await asyncio.shield(interpreter.close("never started"))
-            workdir.remove(directory)
-            raise
-        return interpreter
+    def _refill(self) -> None:
+        if self._keeps_spare and len(self._sessions) + self._starting < self._max_sessions:
+            self._supply.prepare()
 
     async def _find(self, session_id: str) -> PooledSession:
         session = self._sessions.get(session_id)
@@ -199,7 +172,7 @@ class SessionPool:
         if session.timer is not None:
             session.timer.cancel()
         await session.interpreter.close(f"SessionEnded: session {session.id} {fate}.")
-        await asyncio.to_thread(workdir.remove, self._root / session.id)
+        self._refill()
 
     def _too_many(self) -> RequestRejected:
         ends = [session.expires_at for session in self._sessions.values()]

@@ -22,6 +22,7 @@ from tci_kernel.errors import ConfigurationError
 from tci_kernel.local.app import make_app
 from tci_kernel.local.cleanup import Janitor
 from tci_kernel.local.pool import SessionPool
+from tci_kernel.local.supply import InterpreterSupply
 from tci_kernel.traits import Seconds
 
 # Seconds that a session lives where nothing else is said: the service's documented 60 minutes.
@@ -53,7 +54,11 @@ class LocalServer(Configurable):
     ).tag(config=True)
 
     max_sessions = Int(
-        64, min=1, help="How many sessions may live at once; each is a process of some 60 MB."
+        64,
+        min=1,
+        help="How many sessions may live at once; each is a process of some 60 MB. A server that "
+        "runs alone keeps one more process ready for the next session, unless it has as many "
+        "sessions as it may.",
     ).tag(config=True)
 
     kernel_name = Unicode("python3", help="The kernelspec that runs the code of each session.").tag(
@@ -67,7 +72,7 @@ class LocalServer(Configurable):
     token: str
 
     def start(self, *, host: str = "127.0.0.1", port: int = 0, token: str = "") -> None:
-        """Begin to answer, on the running event loop.
+        """Begin to answer, on the running event loop, and start an interpreter ahead of need.
 
         Args:
             host: a name or address to bind to.
@@ -82,6 +87,10 @@ class LocalServer(Configurable):
                 f"{host} can be reached from other machines: give a token (--token T, or the "
                 "environment variable TCI_SERVER_TOKEN), or bind to 127.0.0.1."
             )
+        self._listen(host, port, token)
+        self._pool.keep_spare()
+
+    def _listen(self, host: str, port: int, token: str) -> None:
         lifetime = self.session_lifetime or SESSION_LIFETIME
         _check_lifetime(lifetime)
         _check_kernelspec(self.kernel_name)
@@ -91,13 +100,8 @@ class LocalServer(Configurable):
             raise ConfigurationError(f"Can't listen on {host}:{port}: {error.strerror}.") from error
         root = Path(tempfile.mkdtemp(prefix="tci-"))
         self._janitor = Janitor(root)
-        self._pool = SessionPool(
-            root,
-            self._janitor,
-            kernel_name=self.kernel_name,
-            lifetime=lifetime,
-            max_sessions=self.max_sessions,
-        )
+        supply = InterpreterSupply(root, self._janitor, self.kernel_name)
+        self._pool = SessionPool(supply, lifetime=lifetime, max_sessions=self.max_sessions)
         app = make_app(self._pool, host=host, token=token or None)
         self._http = HTTPServer(app, max_body_size=_NO_LIMIT)
         self._http.add_sockets(sockets)
@@ -108,6 +112,8 @@ class LocalServer(Configurable):
     def embed(cls, parent: Configurable | None = None) -> LocalServer:
         """Start a server for this process alone: on loopback, with a random token.
 
+        Its only session, as a rule, is opened ahead of need; so it keeps no other interpreter.
+
         Args:
             parent: whose configuration it takes.
 
@@ -116,7 +122,7 @@ class LocalServer(Configurable):
         """
         server = cls(parent=parent)
         server.session_lifetime = server.session_lifetime or EMBEDDED_LIFETIME
-        server.start(token=secrets.token_urlsafe(32))
+        server._listen("127.0.0.1", 0, secrets.token_urlsafe(32))
         return server
 
     async def open_session(self) -> str:

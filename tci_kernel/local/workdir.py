@@ -49,9 +49,10 @@ def write(directory: Path, files: Sequence[tuple[PurePosixPath, bytes]]) -> None
             path.write_bytes(content)
 
 
-def remove(directory: Path) -> None:
-    """Remove a working directory, as far as it can be; the janitor removes the rest."""
-    shutil.rmtree(directory, ignore_errors=True)
+def remove(*directories: Path) -> None:
+    """Remove what a session leaves, as far as it can be; the janitor removes the rest."""
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _check_place(directory: Path, name: PurePosixPath, i: int) -> None:

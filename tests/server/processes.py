@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import psutil
 
 
@@ -17,3 +19,13 @@ def is_gone(process: psutil.Process) -> bool:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def kernels(server: int) -> set[int]:
+    """The interpreters of a server, by their process ids: its children but the janitor."""
+    pids = set()
+    for child in psutil.Process(server).children():
+        with suppress(psutil.NoSuchProcess):
+            if not is_gone(child) and "janitor.py" not in " ".join(child.cmdline()):
+                pids.add(child.pid)
+    return pids

@@ -8,9 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.server.processes import below, is_gone
+from tests.server.processes import is_gone
 from tests.server.service import Service, eventually, text_file
-from tests.support.servers import ServerProcess
 
 
 def _running(sign: Path) -> str:
@@ -171,14 +170,3 @@ def test_a_new_session_ends_when_its_first_caller_hangs_up(
     call.close()
     eventually(lambda: service.sessions() == before)
     eventually(lambda: is_gone(kernel))
-
-
-def test_a_caller_who_hangs_up_while_the_kernel_starts_leaves_none(
-    server: ServerProcess, service: Service
-) -> None:
-    before, sessions = below(server.process.pid), service.sessions()
-    call = service.call("1")
-    started = eventually(lambda: [p for p in below(server.process.pid) if p not in before])
-    call.close()
-    eventually(lambda: all(map(is_gone, started)))
-    assert service.sessions() == sessions

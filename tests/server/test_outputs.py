@@ -138,6 +138,16 @@ kernel = get_ipython().kernel
 content = {'name': 'stdout'}
 _ = kernel.session.send(kernel.iopub_socket, 'stream', content, parent=kernel.get_parent())
 """,
+    "a text that is none": """
+kernel = get_ipython().kernel
+content = {'name': 'stdout', 'text': 5}
+_ = kernel.session.send(kernel.iopub_socket, 'stream', content, parent=kernel.get_parent())
+""",
+    "a MIME bundle that is none": """
+kernel = get_ipython().kernel
+content = {'data': [1]}
+_ = kernel.session.send(kernel.iopub_socket, 'display_data', content, parent=kernel.get_parent())
+""",
     "signed with another key": """
 from jupyter_client.session import Session
 kernel = get_ipython().kernel

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -13,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.server import kernelspecs
 from tests.server.service import Ran, Service, body, eventually, rejection
 from tests.support.servers import serving
 
@@ -65,6 +64,14 @@ def test_sessions_live_for_sixty_minutes_unless_told_otherwise(
     row = service.sessions()[session_id]
     start, end = (datetime.fromisoformat(row[key]) for key in ("started_at", "expires_at"))
     assert (end - start).total_seconds() == 3600
+
+
+def test_the_history_of_a_session_is_complete_and_on_no_disk(
+    service: Service, own_session: str
+) -> None:
+    ran = service.run("%history -g\nget_ipython().history_manager.hist_file", own_session)
+    assert ran.text().startswith("   1: pass\n   2:")
+    assert ran.outputs[-1]["data"]["text/plain"] == "':memory:'"
 
 
 def test_calls_on_one_session_run_one_after_another_in_their_order(
@@ -193,16 +200,8 @@ time.sleep(600)
     assert brief.refusal(session_id)["code"] == "session_ended"
 
 
-def _install_kernelspec(root: Path, name: str, argv: list[str]) -> None:
-    directory = root / "kernels" / name
-    directory.mkdir(parents=True)
-    spec = {"argv": argv, "display_name": name, "language": "python", "env": {"MARK": name}}
-    (directory / "kernel.json").write_text(json.dumps(spec))
-
-
 def test_any_installed_kernelspec_can_be_served_and_learns_no_secrets(tmp_path: Path) -> None:
-    launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    _install_kernelspec(tmp_path, "marked", launch)
+    kernelspecs.install(tmp_path, "marked", kernelspecs.IPYKERNEL, MARK="marked")
     with (
         serving(
             "--kernel-name",
@@ -218,9 +217,8 @@ def test_any_installed_kernelspec_can_be_served_and_learns_no_secrets(tmp_path: 
 
 
 def test_an_interpreter_that_does_not_start_is_a_clear_error(tmp_path: Path) -> None:
-    _install_kernelspec(
-        tmp_path, "broken", ["/bin/sh", "-c", "echo out of order; exit 3", "{connection_file}"]
-    )
+    broken = ["/bin/sh", "-c", "echo out of order; exit 3", "{connection_file}"]
+    kernelspecs.install(tmp_path, "broken", broken)
     with (
         serving("--kernel-name", "broken", JUPYTER_PATH=str(tmp_path)) as server,
         Service(server.base_url, server.token) as service,

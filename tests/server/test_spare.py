@@ -1,0 +1,269 @@
+"""The interpreter that a server starts ahead of need, for the next new session."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sysconfig
+import tempfile
+import venv
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tci_kernel.local.server import LocalServer
+from tci_kernel.local.supply import InterpreterSupply
+from tci_kernel.schema import ExecuteRequest
+from tests.server import kernelspecs
+from tests.server.processes import below, is_gone, kernels
+from tests.server.service import Service, body, eventually, rejection
+from tests.support.servers import ServerProcess, serving
+
+PID = "import os; print(os.getpid())"
+
+
+@contextmanager
+def _serving(*options: str, **environment: str) -> Iterator[tuple[ServerProcess, Service]]:
+    with (
+        serving(*options, **environment) as server,
+        Service(server.base_url, server.token) as service,
+    ):
+        yield server, service
+
+
+def _spare(server: ServerProcess, *others: int) -> int:
+    """Wait for the interpreter that is none of the others; gives its process id."""
+    return eventually(lambda: kernels(server.process.pid) - {*others}).pop()
+
+
+def _pid(service: Service, session_id: str | None = None) -> int:
+    return int(service.run(PID, session_id).text())
+
+
+def test_it_is_the_next_session_and_another_takes_its_place() -> None:
+    with _serving() as (server, service):
+        first = _spare(server)
+        assert _pid(service) == first
+        second = _spare(server, first)
+        assert _pid(service) == second
+        _spare(server, first, second)
+
+
+def test_it_is_no_session_before_and_a_new_one_after() -> None:
+    with _serving() as (server, service):
+        _spare(server)
+        assert service.sessions() == {}
+        waited = datetime.now(UTC)
+        ran = service.run("import os; print(os.path.basename(os.getcwd()), os.listdir(), len(In))")
+        assert ran.text() == f"{ran.session_id} [] 2\n"
+        assert service.run("%who", ran.session_id).text().split() == ["os"]
+        row = service.sessions()[ran.session_id]
+        start, end = (datetime.fromisoformat(row[key]) for key in ("started_at", "expires_at"))
+        assert start > waited
+        assert (end - start).total_seconds() == 3600
+
+
+def test_there_are_never_more_interpreters_than_sessions_may_live() -> None:
+    with _serving("--max-sessions", "2") as (server, service):
+        first, second = _pid(service), _pid(service)
+        assert kernels(server.process.pid) == {first, second}
+        assert rejection(service.post(body("1")), 429)["code"] == "too_many_sessions"
+        assert kernels(server.process.pid) == {first, second}
+
+        psutil.Process(first).kill()
+        eventually(lambda: len(service.sessions()) == 1)
+        spare = _spare(server, first, second)
+        assert len(service.sessions()) == 1
+        assert _pid(service) == spare
+        assert kernels(server.process.pid) == {second, spare}
+
+
+def test_sessions_that_begin_at_once_each_have_their_own() -> None:
+    with _serving("--max-sessions", "4") as (server, service):
+        _spare(server)
+        calls = [service.begin(PID) for _ in range(4)]
+        pids = {int(call.result().text()) for call in calls}
+        assert len(pids) == len(service.sessions()) == 4
+        assert kernels(server.process.pid) == pids
+
+
+def test_ended_sessions_leave_no_files() -> None:
+    # A short path: kernels' sockets lie below it.
+    with (
+        tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as scratch,
+        _serving(TMPDIR=scratch) as (_, service),
+    ):
+        service.end(*(service.run("open('file', 'w')").session_id for _ in range(2)))
+        [root] = Path(scratch).iterdir()
+        # The spare interpreter's working directory, and the one with its sockets and its log.
+        eventually(lambda: len(list(root.iterdir())) == 2)
+        assert service.run("6 * 7").kinds == ["execute_result"]
+
+
+def test_one_that_dies_while_it_starts_is_replaced_and_nobody_notices(tmp_path: Path) -> None:
+    gate = kernelspecs.install_gated(tmp_path, "gated")
+    with _serving("--kernel-name", "gated", JUPYTER_PATH=str(tmp_path)) as (server, service):
+        dead = _spare(server)
+        call = service.begin(PID)
+        service.sessions()  # the server has read the call by the time it answers this one
+        psutil.Process(dead).kill()
+        gate.touch()
+        assert int(call.result().text()) != dead
+
+
+def test_a_slow_start_holds_up_nobody_else(tmp_path: Path) -> None:
+    gate = kernelspecs.install_gated(tmp_path, "gated")
+    gate.touch()
+    with _serving("--kernel-name", "gated", JUPYTER_PATH=str(tmp_path)) as (server, service):
+        session_id = service.run("1").session_id
+        psutil.Process(_spare(server, _pid(service, session_id))).kill()
+        gate.unlink()
+        call = service.begin(PID)  # of a new session, whose interpreter can't start yet
+        assert service.run("6 * 7", session_id).kinds == ["execute_result"]
+        assert list(service.sessions()) == [session_id]
+        assert not call.done()
+        gate.touch()
+        call.result()
+        assert len(service.sessions()) == 2
+
+
+def test_a_caller_who_hangs_up_while_it_starts_leaves_none_but_the_next(tmp_path: Path) -> None:
+    gate = kernelspecs.install_gated(tmp_path, "gated")
+    with _serving("--kernel-name", "gated", JUPYTER_PATH=str(tmp_path)) as (server, service):
+        abandoned = _spare(server)
+        call = service.call("1")
+        service.sessions()
+        call.close()
+        eventually(lambda: abandoned not in kernels(server.process.pid))
+        spare = _spare(server, abandoned)
+        assert service.sessions() == {}
+        gate.touch()
+        assert _pid(service) == spare
+
+
+def test_a_kernel_that_cannot_start_is_not_tried_again_and_again(tmp_path: Path) -> None:
+    log = tmp_path / "starts"
+    fails = f'echo >> "{log}"; echo out of order; exit 3'
+    kernelspecs.install(tmp_path, "broken", ["/bin/sh", "-c", fails, "{connection_file}"])
+    with _serving("--kernel-name", "broken", JUPYTER_PATH=str(tmp_path)) as (_, service):
+        for _ in range(3):
+            assert "out of order" in rejection(service.post(body("1")), 500)["message"]
+        # At the server's start, for each request, and after each.
+        assert len(log.read_text()) <= 1 + 2 * 3
+        kernelspecs.install(tmp_path, "broken", kernelspecs.IPYKERNEL)
+        assert service.run("6 * 7").kinds == ["execute_result"]
+
+
+def test_a_kernelspec_that_is_removed_is_a_clear_error(tmp_path: Path) -> None:
+    kernelspecs.install(tmp_path, "brief", kernelspecs.IPYKERNEL)
+    with _serving("--kernel-name", "brief", JUPYTER_PATH=str(tmp_path)) as (_, service):
+        session_id = service.run("1").session_id
+        (tmp_path / "kernels" / "brief" / "kernel.json").unlink()
+        error = rejection(service.post(body("1")), 500)
+        assert error["code"] == "interpreter_failed"
+        assert "No such kernel named brief" in error["message"]
+        assert list(service.sessions()) == [session_id]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
+@pytest.mark.parametrize("ready", [False, True], ids=["while it starts", "while it waits"])
+def test_it_ends_with_its_server(tmp_path: Path, number: signal.Signals, ready: bool) -> None:
+    gate = kernelspecs.install_gated(tmp_path, "gated")
+    with (
+        tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as scratch,
+        _serving("--kernel-name", "gated", JUPYTER_PATH=str(tmp_path), TMPDIR=scratch) as (
+            server,
+            service,
+        ),
+    ):
+        if ready:
+            gate.touch()
+            service.run("1")
+        _spare(server)
+        processes = below(server.process.pid)
+        server.process.send_signal(number)
+        assert server.process.wait(60) == (-number if number == signal.SIGKILL else 0)
+        eventually(lambda: all(map(is_gone, processes)))
+        eventually(lambda: not list(Path(scratch).iterdir()))
+
+
+class _Here:
+    """A server in this process, whose spare interpreter is in reach."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self.server = server
+        self.supply: InterpreterSupply = server._pool._supply
+
+    async def spare(self) -> int:
+        """Wait until it is ready; gives its process id."""
+        assert self.supply._spare is not None
+        spare = await self.supply._spare
+        assert spare.interpreter._pid is not None
+        return spare.interpreter._pid
+
+    async def run(self, code: str) -> str:
+        """Run code in a new session; gives what it prints."""
+        ran = await self.server._pool.execute(ExecuteRequest(code))
+        return "".join(output.data for output in ran.outputs)
+
+
+@asynccontextmanager
+async def _here(kernel_name: str = "python3") -> AsyncIterator[_Here]:
+    server = LocalServer(kernel_name=kernel_name)
+    server.start()
+    try:
+        yield _Here(server)
+    finally:
+        await server.aclose()
+
+
+async def test_one_that_died_while_it_waited_is_replaced_and_nobody_notices() -> None:
+    async with _here() as here:
+        dead = await here.spare()
+        psutil.Process(dead).kill()
+        # It has ended whole, and is left for the server to find.
+        await asyncio.to_thread(os.waitid, os.P_PID, dead, os.WEXITED | os.WNOWAIT)
+        assert int(await here.run(PID)) != dead
+
+
+async def test_one_that_waited_while_the_kernelspec_changed_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    kernelspecs.install(tmp_path, "marked", kernelspecs.IPYKERNEL, MARK="old")
+    async with _here("marked") as here:
+        waited = await here.spare()
+        kernelspecs.install(tmp_path, "marked", kernelspecs.IPYKERNEL, MARK="new")
+        assert await here.run("import os; print(os.environ['MARK'])") == "new\n"
+        eventually(lambda: not psutil.pid_exists(waited))
+
+
+def _environment(root: Path) -> Path:
+    """Make an environment, and the kernelspec "other" for it; gives where it has its packages."""
+    venv.create(root / "venv", symlinks=True)
+    [packages] = root.glob("venv/lib/python*/site-packages")
+    (packages / "ours.pth").write_text(sysconfig.get_path("purelib"))
+    python = str(root / "venv" / "bin" / "python")
+    kernelspecs.install(root, "other", [python, *kernelspecs.LAUNCHER])
+    return packages
+
+
+async def test_one_that_waited_while_a_package_was_installed_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editable install is a file that Python reads only when it starts."""
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    packages = _environment(tmp_path)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "editable.py").write_text("answer = 42")
+    async with _here("other") as here:
+        await here.spare()
+        (packages / "editable.pth").write_text(str(tmp_path / "project"))
+        assert await here.run("import editable; print(editable.answer)") == "42\n"
+        waited = await here.spare()
+        assert int(await here.run(PID)) == waited
