@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import client, kernels
+from benchmarks import client, kernels, server
 from benchmarks.table import table
 from tests.support.servers import serving
 
@@ -27,9 +27,18 @@ PARTS = (
     client.clients,
     client.requests,
     client.assistance,
+    server.rows,
 )
 
-PACKAGES = ("ipykernel", "ipython", "jupyter_client", "pyzmq", "httpx", "together")
+PACKAGES = (
+    "ipykernel",
+    "ipython",
+    "jupyter_client",
+    "jupyter_kernel_gateway",
+    "pyzmq",
+    "httpx",
+    "together",
+)
 
 
 def machine() -> str:
@@ -48,8 +57,8 @@ def main() -> None:
     """Measure, print each row when it is there, and write the page."""
     head, _, _ = PAGE.read_text().partition(MARK)
     lines = []
-    with serving() as server:
-        for line in table(row for part in PARTS for row in part(server)):
+    with serving() as service:
+        for line in table(row for part in PARTS for row in part(service)):
             print(line, flush=True)
             lines.append(line)
     PAGE.write_text(head + MARK + machine() + "\n" + "\n".join(lines) + "\n")

@@ -76,7 +76,6 @@ def starts(server: ServerProcess) -> Iterator[Row]:
             against,
             partial(held, against),
             "MB",
-            rounds=3,
         )
 
 
@@ -103,5 +102,4 @@ def cells(server: ServerProcess) -> Iterator[Row]:
         IPYKERNEL,
         partial(peak, IPYKERNEL, BIG),
         "MB",
-        rounds=3,
     )

@@ -1,4 +1,4 @@
-"""Prints how the local server compares: in cells with Kernel Gateway, in starts with ipykernel.
+"""How the local server compares: its cells with Kernel Gateway's, a new session with a start.
 
 The cells run in sessions side by side, each from a client of its own that waits for the end of a
 cell before it sends the next. All clients share one event loop; those of the server use httpx, as
@@ -10,25 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import statistics
-import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import httpx
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager
 from jupyter_client.session import Session
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from benchmarks.process import IPYKERNEL, start
+from benchmarks.table import Row
 from tests.clients.jupyter_server import TOKEN, serving_jupyter
-from tests.support.servers import serving
+from tests.support.servers import ServerProcess, serving
 
-ROUNDS = 5
 SESSIONS = 20
 CELLS = 2_000  # in all sessions together
 CODE = "print(6 * 7)"
@@ -39,6 +37,26 @@ WARM_UP = 3.0
 TIMEOUT = 60.0
 
 Cell = Callable[[], Awaitable[str]]
+
+
+def rows(_server: ServerProcess) -> Iterator[Row]:
+    """The rows of the local server. Each measurement starts one of its own."""
+    yield Row(
+        f"local server: {SESSIONS} sessions, {CELLS:,} cells",
+        cells_ours,
+        1.0,
+        "Jupyter Kernel Gateway",
+        cells_gateway,
+        "cells/s",
+        most=True,
+    )
+    yield Row(
+        "new session at the local server, with its first cell",
+        new_session,
+        0.1,
+        f"start of {IPYKERNEL}",
+        partial(start, IPYKERNEL),
+    )
 
 
 def cells_ours() -> float:
@@ -143,38 +161,3 @@ def new_session() -> float:
         begin = time.perf_counter()
         http.post("/tci/execute", json={"language": "python", "code": CODE}).raise_for_status()
         return time.perf_counter() - begin
-
-
-def ipykernel_start() -> float:
-    """Seconds from the start of ipykernel's process to its first reply."""
-    manager = KernelManager(kernel_name="python3")
-    begin = time.perf_counter()
-    # It would warn on stderr that its loopback sockets are not encrypted.
-    manager.start_kernel(stderr=subprocess.DEVNULL)
-    client: BlockingKernelClient = manager.client()
-    client.start_channels()
-    try:
-        client.kernel_info(reply=True, timeout=TIMEOUT)
-        return time.perf_counter() - begin
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-
-
-def _medians(*measures: Callable[[], float]) -> list[float]:
-    """Medians of measurements in alternation."""
-    rounds = [[measure() for measure in measures] for _ in range(ROUNDS)]
-    return [statistics.median(results) for results in zip(*rounds, strict=True)]
-
-
-def main() -> None:
-    """Measure, and print a row for each comparison."""
-    print(f"Medians of {ROUNDS}")
-    ours, theirs = _medians(cells_ours, cells_gateway)
-    print(f"cells a second: local server {ours:.0f}, gateway {theirs:.0f}: {ours / theirs:.2f}")
-    ours, theirs = (1000 * seconds for seconds in _medians(new_session, ipykernel_start))
-    print(f"ms: new session {ours:.1f}, ipykernel's start {theirs:.1f}: {ours / theirs:.3f}")
-
-
-if __name__ == "__main__":
-    main()
