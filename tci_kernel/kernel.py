@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import sys
-import threading
-from _thread import interrupt_main
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool
 
-from tci_kernel.assistance import Assistance
 from tci_kernel.errors import TCIError
 from tci_kernel.events import Event, Failure, Stream
+from tci_kernel.interrupts import Interruptible
 from tci_kernel.magics.lines import local_cell
 from tci_kernel.notices import without_loss
 from tci_kernel.outcome import Outcome
@@ -37,7 +33,7 @@ if TYPE_CHECKING:
 SHUTDOWN_LIMIT = 1.0
 
 
-class TCIKernel(Assistance):
+class TCIKernel(Interruptible):
     """A Jupyter kernel that runs each cell at a TCI service, under one persistent session."""
 
     local = Bool(
@@ -53,19 +49,11 @@ class TCIKernel(Assistance):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._count = 1
-        self._running: asyncio.Task[Failure | None] | None = None
         self._untold: Sequence[str] = ()
         self._service: Service | None = None
         self._warming: asyncio.Task[None] | None = None
         # Jupyter Server names the notebook in this variable; other hosts have no rate limits.
         self._pacer = IOPubPacer() if os.environ.get("JPY_SESSION_NAME") else None
-
-    def start(self) -> None:
-        """Begin to answer messages, and turn SIGINT into an interrupt of the running cell."""
-        super().start()
-        # The attribute is public and documented, and missing from tornado's annotations.
-        self._loop: asyncio.AbstractEventLoop = self.io_loop.asyncio_loop  # type: ignore[attr-defined]
-        signal.signal(signal.SIGINT, self._on_sigint)
 
     # -- what the base class asks ------------------------------------------------------------
 
@@ -83,17 +71,11 @@ class TCIKernel(Assistance):
         """Answer; then, with the client served, open what the first cell will need."""
         await super().kernel_info_request(stream, ident, parent)
         if self.local:
-            self._loop.call_soon_threadsafe(self._begin_warm_up)
+            self.loop.call_soon_threadsafe(self._begin_warm_up)
 
     def _begin_warm_up(self) -> None:
         if self._warming is None:
             self._warming = asyncio.create_task(self._warm_up())
-
-    def pre_handler_hook(self) -> None:
-        """Keep our SIGINT handler: the base class would install one that ends the process."""
-
-    def post_handler_hook(self) -> None:
-        """Nothing to restore after `pre_handler_hook`."""
 
     async def do_execute(
         self,
@@ -152,19 +134,13 @@ class TCIKernel(Assistance):
 
         Runs on the control thread; what is closed belongs to the main thread's event loop.
         """
-        self._interrupt()
-        closing = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
+        self.interrupt()
+        closing = asyncio.run_coroutine_threadsafe(self._close(), self.loop)
         try:
             await asyncio.wait_for(asyncio.wrap_future(closing), SHUTDOWN_LIMIT)
         except TimeoutError:
             self.log.warning("Shutting down without waiting for the network")
         return {"status": "ok", "restart": restart}
-
-    async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Stop the running cell. The base class would send SIGINT to the whole process group."""
-        self._interrupt()
-        if self.session:
-            self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
     def tell(self, lines: Sequence[str]) -> None:
         """Have the user read something with the first cell that is run."""
@@ -183,9 +159,9 @@ class TCIKernel(Assistance):
         Whatever happens ends here, in a failure that is published and noted: an exception that
         escaped would leave the request without a reply.
         """
-        self._running = asyncio.create_task(self._publish(request, outcome))
+        self.running = asyncio.create_task(self._publish(request, outcome))
         try:
-            await self._running
+            await self.running
             return
         except asyncio.CancelledError:
             if _is_cancelled():
@@ -197,7 +173,7 @@ class TCIKernel(Assistance):
             self.log.exception("A cell failed in the kernel itself")
             failure = Failure.from_error(error)
         finally:
-            self._running = None
+            self.running = None
         outcome.failure = failure
         if not request.silent:
             await self.emit(failure)
@@ -240,7 +216,7 @@ class TCIKernel(Assistance):
     @property
     def free_session(self) -> RemoteSession | None:
         """The session, if there is one that can be asked now."""
-        if self._service is None or self._running is not None:
+        if self._service is None or self.running is not None:
             return None
         return self._service.session if self._service.session.id is not None else None
 
@@ -281,23 +257,9 @@ class TCIKernel(Assistance):
             left += " If it began a session, the next cell begins another."
         return left
 
-    def _interrupt(self) -> None:
-        """Have the main thread handle SIGINT, which also ends what blocks it. From any thread."""
-        if sys.platform == "win32":
-            interrupt_main()
-            self._loop.call_soon_threadsafe(lambda: None)  # wake it: the signal alone does not
-        else:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    def _on_sigint(self, _signum: int, frame: FrameType | None) -> None:
-        if self._service is not None and self._service.is_local_code(frame):
-            raise KeyboardInterrupt
-        self._loop.call_soon_threadsafe(self._cancel)
-
-    def _cancel(self) -> None:
-        """Cancel the running cell, once: a second interrupt must not break the clean-up."""
-        if self._running is not None and not self._running.cancelling():
-            self._running.cancel()
+    def is_local_code(self, frame: FrameType | None) -> bool:
+        """Whether a frame of the main thread belongs to a cell that runs in this process."""
+        return self._service is not None and self._service.is_local_code(frame)
 
     # -- the service behind the kernel -------------------------------------------------------
 
@@ -335,7 +297,7 @@ class TCIKernel(Assistance):
             self.log.debug("No session could be opened early: %s", error)  # the first cell says it
 
     async def _close(self) -> None:
-        self._cancel()
+        self.cancel()
         if self._warming is not None:
             self._warming.cancel()
         self.close_history()
