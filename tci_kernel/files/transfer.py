@@ -12,9 +12,9 @@ from tci_kernel.session import RemoteSession
 
 T = TypeVar("T")
 
-# What a part weighs beside its bytes: its name, hash and place. So many small ones share a
-# request, but not any number.
-OVERHEAD = 512
+# What a part counts beside its bytes, for its name, its hash and the work of a file. So many small
+# ones share a request, but no more than are written within moments.
+OVERHEAD = 4_096
 
 # How Python names a full disk.
 _FULL = f"[Errno {errno.ENOSPC}]"
