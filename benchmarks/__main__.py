@@ -27,7 +27,7 @@ PARTS = (
     client.clients,
     client.requests,
     client.assistance,
-    server.rows,
+    server.sessions,
 )
 
 PACKAGES = (

@@ -1,9 +1,9 @@
-"""How the local server compares: its cells with Kernel Gateway's, a new session with a start.
+"""What the local server takes: for cells in many sessions at once, and for a new session.
 
-The cells run in sessions side by side, each from a client of its own that waits for the end of a
-cell before it sends the next. All clients share one event loop; those of the server use httpx, as
-the kernel does, those of the gateway tornado's WebSocket, as Jupyter Server does. The sessions are
-there, and have run a cell, before the clock starts.
+Each session has a client of its own that waits for the end of a cell before it sends the next; all
+clients share one event loop. Those of the server are the kernel's, those of the gateway tornado's
+WebSocket, as in Jupyter Server. The sessions are there, and have run a cell, before the clock
+starts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from benchmarks.process import IPYKERNEL, start
 from benchmarks.table import Row
+from tci_kernel.client import TCIClient
 from tests.clients.jupyter_server import TOKEN, serving_jupyter
 from tests.support.servers import ServerProcess, serving
 
@@ -39,45 +40,21 @@ TIMEOUT = 60.0
 Cell = Callable[[], Awaitable[str]]
 
 
-def rows(_server: ServerProcess) -> Iterator[Row]:
-    """The rows of the local server. Each measurement starts one of its own."""
-    yield Row(
-        f"local server: {SESSIONS} sessions, {CELLS:,} cells",
-        cells_ours,
-        1.0,
-        "Jupyter Kernel Gateway",
-        cells_gateway,
-        "cells/s",
-        most=True,
-    )
-    yield Row(
-        "new session at the local server, with its first cell",
-        new_session,
-        0.1,
-        f"start of {IPYKERNEL}",
-        partial(start, IPYKERNEL),
-    )
-
-
 def cells_ours() -> float:
     """Cells a second at the local server."""
     with serving("--max-sessions", str(SESSIONS)) as server:
-        return asyncio.run(_cells_ours(server.base_url, server.headers))
+        return asyncio.run(_cells_ours(server))
 
 
-async def _cells_ours(base_url: str, headers: dict[str, str]) -> float:
-    async with httpx.AsyncClient(
-        base_url=base_url, headers=headers, timeout=TIMEOUT, trust_env=False
-    ) as http:
+async def _cells_ours(server: ServerProcess) -> float:
+    async with aclosing(TCIClient(base_url=server.base_url, api_key=server.token)) as client:
 
         async def session() -> Cell:
-            body = {"language": "python", "code": CODE}
+            session_id = (await client.execute(CODE)).session_id
 
             async def cell() -> str:
-                answer = await http.post("/tci/execute", json=body)
-                data = answer.raise_for_status().json()["data"]
-                body["session_id"] = data["session_id"]
-                return "".join(output["data"] for output in data["outputs"])
+                ran = await client.execute(CODE, session_id)
+                return "".join(output.data for output in ran.outputs)
 
             return cell
 
@@ -150,14 +127,34 @@ async def _rate(sessions: list[Cell]) -> float:
 
 def new_session() -> float:
     """Seconds for the first cell of a new session, at a local server that runs for a while."""
-    with (
-        serving() as server,
-        httpx.Client(
-            base_url=server.base_url, headers=server.headers, timeout=TIMEOUT, trust_env=False
-        ) as http,
-    ):
-        http.get("/tci/sessions").raise_for_status()
-        time.sleep(WARM_UP)
+    with serving() as server:
+        return asyncio.run(_new_session(server))
+
+
+async def _new_session(server: ServerProcess) -> float:
+    async with aclosing(TCIClient(base_url=server.base_url, api_key=server.token)) as client:
+        await client.sessions()
+        await asyncio.sleep(WARM_UP)
         begin = time.perf_counter()
-        http.post("/tci/execute", json={"language": "python", "code": CODE}).raise_for_status()
+        await client.execute(CODE)
         return time.perf_counter() - begin
+
+
+def sessions(_server: ServerProcess) -> Iterator[Row]:
+    """The rows of the local server. Each measurement starts its own."""
+    yield Row(
+        f"local server: {SESSIONS} sessions, {CELLS:,} cells",
+        cells_ours,
+        1.0,
+        "Kernel Gateway",
+        cells_gateway,
+        "cells/s",
+        most=True,
+    )
+    yield Row(
+        "new session at the local server, warm",
+        new_session,
+        0.1,
+        IPYKERNEL,
+        partial(start, IPYKERNEL),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from hmac import compare_digest
+from pathlib import Path
 from typing import Any
 
 import zmq.asyncio
@@ -16,7 +17,10 @@ from jupyter_client.session import DELIM
 # Seconds that a kernel has to start.
 START_LIMIT = 60.0
 
-# Milliseconds between looks at the process of a kernel that starts.
+# Seconds between looks for the sockets of a kernel that starts.
+_INTERVAL = 0.005
+
+# Milliseconds that it may be silent before its process is looked at.
 _LOOK = 100
 
 # What comes of reading a message that is not what the protocol says. Code can nest its data
@@ -47,19 +51,29 @@ async def connect(manager: AsyncKernelManager, context: zmq.asyncio.Context) -> 
     """
     # Left to itself, the client would make a ZeroMQ context, with a thread, of its own.
     client: AsyncKernelClient = manager.client(context=context)
-    client.start_channels(stdin=False, hb=False)
     try:
         async with asyncio.timeout(START_LIMIT):
-            await _wait_until_ready(client, manager)
-    except BaseException as error:
+            await _wait_until_it_listens(manager)
+            client.start_channels(stdin=False, hb=False)
+            await _wait_until_it_answers(client, manager)
+    except TimeoutError as error:
         client.stop_channels()
-        if isinstance(error, TimeoutError):
-            raise RuntimeError(f"it did not answer in {START_LIMIT:.0f} seconds") from error
+        raise RuntimeError(f"it did not answer in {START_LIMIT:.0f} seconds") from error
+    except BaseException:
+        client.stop_channels()
         raise
     return client
 
 
-async def _wait_until_ready(client: AsyncKernelClient, manager: AsyncKernelManager) -> None:
+async def _wait_until_it_listens(manager: AsyncKernelManager) -> None:
+    """Wait for a kernel's sockets. ZeroMQ itself would look only ten times a second."""
+    sockets = [Path(f"{manager.ip}-{port}") for port in (manager.shell_port, manager.iopub_port)]
+    while not all(socket.exists() for socket in sockets):
+        await _check_life(manager)
+        await asyncio.sleep(_INTERVAL)
+
+
+async def _wait_until_it_answers(client: AsyncKernelClient, manager: AsyncKernelManager) -> None:
     """Ask until a kernel answers, and what it publishes comes through too.
 
     The client's own way ends with a fifth of a second without messages.
@@ -67,11 +81,15 @@ async def _wait_until_ready(client: AsyncKernelClient, manager: AsyncKernelManag
     while True:
         client.kernel_info()
         while not await client.shell_channel.socket.poll(_LOOK):
-            if not await manager.is_alive():
-                raise RuntimeError("it ended before it answered")
+            await _check_life(manager)
         await receive(client.shell_channel)
         if await client.iopub_channel.socket.poll(_LOOK):
             return
+
+
+async def _check_life(manager: AsyncKernelManager) -> None:
+    if not await manager.is_alive():
+        raise RuntimeError("it ended before it answered")
 
 
 async def receive(channel: AsyncZMQSocketChannel) -> Message:

@@ -15,7 +15,7 @@ from tci_kernel import introspection
 from tci_kernel.introspection import is_complete, static_completions, static_inspection
 
 COMPLETE = ["", "x = 1", "%time x", "!ls", "x?", "%%time\nx\n\n", "if x:\n    y\n\n", "f(\n)"]
-INVALID = ["x = )", "print 1", "\0", "a b"]
+INVALID = ["x = )", "print 1", "a b"]
 INCOMPLETE = {
     "for i in x:": "    ",
     "if y:\n    for i in x:": "        ",
