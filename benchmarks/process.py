@@ -124,9 +124,13 @@ class KernelProcess:
         return int(line.split()[1]) * 1024 / 1e6
 
     def close(self) -> None:
-        """End the process."""
+        """End the process. ipykernel's own application hangs at times when it ends."""
         self._send(self._control, "shutdown_request", {"restart": False})
-        self.process.wait(10)
+        try:
+            self.process.wait(10)
+        except psutil.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self._context.destroy()
 
 

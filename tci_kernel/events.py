@@ -1,28 +1,21 @@
 """What a cell produces, and how each becomes Jupyter messages.
 
-An `Event` is made from what the service sent (`from_output`) and turns itself into the IOPub
-messages of the Jupyter protocol (`messages`), as pairs of message type and content.
+An `Event` turns itself into the IOPub messages of the Jupyter protocol (`messages`), as pairs of
+message type and content. `outputs.py` makes them from what the service sent.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
-
-from tci_kernel.schema import Output
-from tci_kernel.tracebacks import parse_error
 
 Message = tuple[str, dict[str, Any]]
 
 # Characters of a stream in one message. Jupyter Server counts 1,000 messages a second and
 # 1 MB/s of stream text over 3 s: of either this leaves much room.
 STREAM_CHUNK = 65_536
-
-_MIME_TYPE = re.compile(r"[\w+.-]+/[\w+.-]+")
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -162,22 +155,6 @@ class Failure:
 Event = Stream | Display | ClearOutput | Result | Failure | Ended
 
 
-def from_output(output: Output) -> Event:
-    """The event that an output of the service stands for. Takes whatever arrives."""
-    match output.type:
-        case "error":
-            return Failure(*parse_error(_text(output.data)))
-        case "display_data" if output.data is not None:
-            return Display(_bundle(output.data))
-        case "execute_result" if output.data is not None:
-            return Result(_bundle(output.data))
-        case "stderr":
-            return Stream("stderr", _text(output.data))
-        case _:
-            # A type unknown to us is shown rather than lost; one without data has nothing to show.
-            return Stream("stdout", _text(output.data))
-
-
 def is_failure(event: Event) -> bool:
     """Whether an event tells of an error."""
     return isinstance(event, Failure) or (isinstance(event, Ended) and event.failure is not None)
@@ -213,23 +190,6 @@ def with_one_failure(events: Sequence[Event]) -> list[Event]:
         else:
             shown.append(event)
     return shown
-
-
-def _text(data: Any) -> str:
-    if data is None:
-        return ""
-    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-
-
-def _bundle(data: Any) -> Mapping[str, Any]:
-    """A MIME bundle; one client's tests show a bare string in its place.
-
-    The protocol has no room for data without a MIME type: it is shown as text.
-    """
-    if not isinstance(data, dict):
-        return {"text/plain": _text(data)}
-    bundle = {mime: value for mime, value in data.items() if _MIME_TYPE.fullmatch(mime)}
-    return bundle if bundle or not data else {"text/plain": _text(data)}
 
 
 def _showable(bundle: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from tci_kernel.events import (
     Event,
     Failure,
     Result,
-    from_output,
     is_failure,
 )
+from tci_kernel.outputs import from_output
 from tci_kernel.programs import source
 from tci_kernel.remote.helper import HIDDEN, MIME, MODULE, ORIGIN
 from tci_kernel.schema import Output

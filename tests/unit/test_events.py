@@ -14,7 +14,8 @@ from jupyter_kernel_test.msgspec_v5 import get_msg_content_validator
 
 from tci_kernel import events
 from tci_kernel.errors import ConnectionLost
-from tci_kernel.events import Display, Event, Failure, Message, Result, Stream, from_output
+from tci_kernel.events import Display, Event, Failure, Message, Result, Stream
+from tci_kernel.outputs import from_output
 from tci_kernel.schema import Output
 
 COUNT = 7
