@@ -47,9 +47,11 @@ def cells_ours() -> float:
 
 
 async def _cells_ours(server: ServerProcess) -> float:
-    async with aclosing(TCIClient(base_url=server.base_url, api_key=server.token)) as client:
+    async with AsyncExitStack() as stack:
 
         async def session() -> Cell:
+            client = TCIClient(base_url=server.base_url, api_key=server.token)
+            stack.push_async_callback(client.aclose)
             session_id = (await client.execute(CODE)).session_id
 
             async def cell() -> str:
