@@ -290,7 +290,8 @@ def test_a_session_can_be_attached_to_at_the_start() -> None:
 def test_replay_is_a_line_in_the_notebook(scripted: Scripted) -> None:
     driver, service = scripted
     service.play(answer())
-    driver.run("%tci replay")  # whatever other tests left
+    driver.run("%tci new")  # whatever other tests left
+    driver.run("begun")
     service.play(http(404, "{}"), answer(session_id="ses_" + "d" * 21))
     service.listed = listing()
     expired = driver.run("x")
