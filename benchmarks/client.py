@@ -12,7 +12,7 @@ import httpx
 import together
 
 from benchmarks.kernels import remote
-from benchmarks.process import IPYKERNEL, started
+from benchmarks.process import BARE, IPYKERNEL, started
 from benchmarks.table import Row
 from tci_kernel.client import TCIClient
 from tests.support.counting import counted
@@ -35,6 +35,7 @@ def cell(server: ServerProcess) -> Iterator[Row]:
     """The row of a cell through the kernel and of the same request by bare httpx."""
     with (
         started("tci", **remote(server)) as kernel,
+        started(BARE) as bare,
         httpx.Client(headers=server.headers, timeout=60) as client,
     ):
         kernel.run("pass")
@@ -54,6 +55,7 @@ def cell(server: ServerProcess) -> Iterator[Row]:
             difference=True,
             rounds=REQUESTS,
         )
+        yield Row("the same cell, `bare`", partial(bare.run, "pass"), rounds=REQUESTS)
 
 
 def clients(server: ServerProcess) -> Iterator[Row]:
@@ -62,18 +64,19 @@ def clients(server: ServerProcess) -> Iterator[Row]:
     theirs = together.Together(api_key=server.token, base_url=server.base_url).code_interpreter
     run = partial(theirs.execute, code="pass", language="python")
     with asyncio.Runner() as runner:
-        mine = runner.run(ours.execute("pass")).session_id
+        wait = runner.get_loop().run_until_complete  # the runner's own minds signals each time
+        mine = wait(ours.execute("pass")).session_id
         data = run().data
         assert data is not None
         yield Row(
             "`pass` by the kernel's client",
-            partial(taken, lambda: runner.run(ours.execute("pass", mine))),
+            partial(taken, lambda: wait(ours.execute("pass", mine))),
             1.0,
             f"together {together.__version__}",
             partial(taken, partial(run, session_id=data.session_id)),
             rounds=REQUESTS,
         )
-        runner.run(ours.aclose())
+        wait(ours.aclose())
 
 
 def requests(server: ServerProcess) -> Iterator[Row]:

@@ -50,8 +50,6 @@ class KernelProcess:
         )
         self._shell = self._context.socket(zmq.DEALER)
         self._shell.connect(f"ipc://{info['ip']}-{info['shell_port']}")
-        self._control = self._context.socket(zmq.DEALER)
-        self._control.connect(f"ipc://{info['ip']}-{info['control_port']}")
         self._iopub = self._context.socket(zmq.SUB)
         self._iopub.setsockopt(zmq.RCVHWM, 0)
         self._iopub.connect(f"ipc://{info['ip']}-{info['iopub_port']}")
@@ -60,7 +58,7 @@ class KernelProcess:
     def request(self, kind: str, **content: Any) -> float:
         """Seconds from sending a request on the shell channel to its reply."""
         begin = time.perf_counter()
-        request = self._send(self._shell, kind, content)
+        request = self._send(kind, content)
         while self._receive(self._shell)["parent_header"].get("msg_id") != request:
             pass
         return time.perf_counter() - begin
@@ -80,7 +78,7 @@ class KernelProcess:
         content = {"code": code, "silent": False, "store_history": True}
         content |= {"user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
         begin = time.perf_counter()
-        request = self._send(self._shell, "execute_request", content)
+        request = self._send("execute_request", content)
         while True:
             message = self._receive(self._iopub)
             if message["parent_header"].get("msg_id") != request:
@@ -93,8 +91,8 @@ class KernelProcess:
             raise RuntimeError(f"The cell failed: {reply['content']}")
         return taken
 
-    def _send(self, socket: zmq.Socket[bytes], kind: str, content: dict[str, Any]) -> str:
-        message = self._session.send(socket, kind, content)
+    def _send(self, kind: str, content: dict[str, Any]) -> str:
+        message = self._session.send(self._shell, kind, content)
         assert message is not None
         identity: str = message["header"]["msg_id"]
         return identity
@@ -124,13 +122,9 @@ class KernelProcess:
         return int(line.split()[1]) * 1024 / 1e6
 
     def close(self) -> None:
-        """End the process. ipykernel's own application hangs at times when it ends."""
-        self._send(self._control, "shutdown_request", {"restart": False})
-        try:
-            self.process.wait(10)
-        except psutil.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        """Kill the process: ipykernel's own application hangs at times when it is asked to end."""
+        self.process.kill()
+        self.process.wait()
         self._context.destroy()
 
 
