@@ -66,8 +66,8 @@ bench: $(VENV)/.dev
 # What the local server serves at /openapi.json, from its source.
 openapi: $(VENV)/.dev
 	$(BIN)/python -c "import json, yaml; \
-	print(json.dumps(yaml.safe_load(open('tci_kernel/local/openapi.yaml')), indent=1))" \
-		> tci_kernel/local/openapi.json
+	print(json.dumps(yaml.safe_load(open('tci_kernel/server/openapi.yaml')), indent=1))" \
+		> tci_kernel/server/openapi.json
 
 # What the documents have from the code, and the site, where a broken link is an error.
 docs: $(VENV)/.dev

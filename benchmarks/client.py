@@ -14,7 +14,7 @@ import together
 from benchmarks.kernels import remote
 from benchmarks.process import BARE, IPYKERNEL, started
 from benchmarks.table import Row
-from tci_kernel.client import TCIClient
+from tci_kernel.client.client import TCIClient
 from tests.support.counting import counted
 from tests.support.servers import ServerProcess
 

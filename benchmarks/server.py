@@ -24,7 +24,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from benchmarks.process import IPYKERNEL, start
 from benchmarks.table import Row
-from tci_kernel.client import TCIClient
+from tci_kernel.client.client import TCIClient
 from tests.clients.jupyter_server import TOKEN, serving_jupyter
 from tests.support.servers import ServerProcess, serving
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from tci_kernel import failures, settings
 from tci_kernel.cli.root import commands
-from tci_kernel.magics.commands import tci
-from tci_kernel.traits import EnvironmentText
+from tci_kernel.client import failures
+from tci_kernel.commands.run import tci
+from tci_kernel.config import settings
+from tci_kernel.config.traits import EnvironmentText
 from tests.differential.expected_differences import table as differences
 
 DIRECTORY = Path(__file__).parent
@@ -63,7 +64,7 @@ def _reference(group: click.Group, name: str, program: str) -> Iterator[str]:
 
 def modules() -> str:
     """What each module of the package is for, a table for each of its directories."""
-    package = Path(settings.__file__).parent
+    package = Path(settings.__file__).parents[1]
     tables = []
     for directory in sorted({path.parent for path in package.rglob("*.py")}):
         about = _summary(directory / "__init__.py")
@@ -88,9 +89,9 @@ PAGES = {
     "architecture.md": ("<!-- made from the modules' docstrings -->\n\n", modules),
     "command-line.md": ("<!-- made from the commands of tci_kernel/cli -->\n\n", command_line),
     "configuration.md": ("<!-- made from the classes' traits -->\n\n", configuration),
-    "failures.md": ("<!-- made from tci_kernel/failures.py -->\n\n", failures.table),
+    "failures.md": ("<!-- made from tci_kernel/client/failures.py -->\n\n", failures.table),
     "differences.md": ("<!-- made from tests/differential -->\n\n", differences),
-    "tci.md": ("<!-- made from the commands of tci_kernel/magics -->\n\n", magics),
+    "tci.md": ("<!-- made from the commands of tci_kernel/commands -->\n\n", magics),
 }
 
 

@@ -10,15 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tci_kernel.client import TCIClient
-    from tci_kernel.errors import TCIError
-    from tci_kernel.kernel import TCIKernel
+    from tci_kernel.client.client import TCIClient
+    from tci_kernel.core.errors import TCIError
+    from tci_kernel.kernel.kernel import TCIKernel
 
 __version__ = "0.1.0"
 
 __all__ = ["TCIClient", "TCIError", "TCIKernel", "__version__"]
 
-_HOME = {"TCIClient": "client", "TCIError": "errors", "TCIKernel": "kernel"}
+_HOME = {"TCIClient": "client.client", "TCIError": "core.errors", "TCIKernel": "kernel.kernel"}
 
 
 def __getattr__(name: str) -> object:

@@ -21,6 +21,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run_kernel(arguments: list[str]) -> None:
-    from tci_kernel.app import TCIKernelApp  # noqa: PLC0415
+    from tci_kernel.kernel.app import TCIKernelApp  # noqa: PLC0415
 
     TCIKernelApp.launch_instance(arguments)

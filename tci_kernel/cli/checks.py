@@ -17,14 +17,17 @@ from jupyter_client.kernelspec import KernelSpecManager
 from packaging.requirements import Requirement
 from traitlets.config import Config, Configurable
 
-from tci_kernel import __version__, kernelspec, keys, settings
-from tci_kernel.client import TCIClient, proxy_for, tls_context
-from tci_kernel.delivery import Cell
-from tci_kernel.environment import install_command
-from tci_kernel.errors import ConfigurationError, TCIError
-from tci_kernel.events import Failure, Stream
-from tci_kernel.failures import failure
-from tci_kernel.service import Request, Service
+from tci_kernel import __version__
+from tci_kernel.client import keys
+from tci_kernel.client.client import TCIClient, proxy_for, tls_context
+from tci_kernel.client.failures import failure
+from tci_kernel.config import kernelspecs as kernelspec
+from tci_kernel.config import settings
+from tci_kernel.config.environment import install_command
+from tci_kernel.core.errors import ConfigurationError, TCIError
+from tci_kernel.core.messages import Failure, Stream
+from tci_kernel.runtime import Request, Service
+from tci_kernel.session.direct.sending import Cell
 
 LOGOS = ("logo-32x32.png", "logo-64x64.png", "logo-svg.svg")
 

@@ -7,8 +7,8 @@ import json
 import click
 from traitlets.config import Config
 
-from tci_kernel import keys
-from tci_kernel.client import TCIClient
+from tci_kernel.client import keys
+from tci_kernel.client.client import TCIClient
 
 # How a command ends, for scripts. Documented in the help and in docs/command-line.md.
 OK = 0

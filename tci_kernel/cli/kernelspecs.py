@@ -68,7 +68,7 @@ def install(
     as_json: bool,
 ) -> None:
     """Write the kernelspecs, with this interpreter's absolute path."""
-    from tci_kernel import kernelspec  # noqa: PLC0415 - jupyter_client is slow to import
+    from tci_kernel.config import kernelspecs as kernelspec  # noqa: PLC0415 - jupyter_client is slow to import
 
     place = _chosen(user=user, sys_prefix=sys_prefix, prefix=prefix)
     paths = kernelspec.install(**place, name=name, display_name=display_name)
@@ -87,7 +87,7 @@ def uninstall(
     *, user: bool, sys_prefix: bool, prefix: str | None, name: str, as_json: bool
 ) -> None:
     """Remove what install wrote in the same place."""
-    from tci_kernel import kernelspec  # noqa: PLC0415
+    from tci_kernel.config import kernelspecs as kernelspec  # noqa: PLC0415
 
     place = _chosen(user=user, sys_prefix=sys_prefix, prefix=prefix)
     _report("Removed", kernelspec.uninstall(**place, name=name), as_json)

@@ -9,9 +9,10 @@ import sys
 import click
 from traitlets.config import Config
 
-from tci_kernel import keys, settings
-from tci_kernel.client import TCIClient
-from tci_kernel.errors import AuthenticationFailed, ConfigurationError, TCIError
+from tci_kernel.client import keys
+from tci_kernel.client.client import TCIClient
+from tci_kernel.config import settings
+from tci_kernel.core.errors import AuthenticationFailed, ConfigurationError, TCIError
 
 
 @click.command(

@@ -16,7 +16,7 @@ from tci_kernel.cli.login import login, logout
 from tci_kernel.cli.run import run as run_
 from tci_kernel.cli.serve import serve
 from tci_kernel.cli.sessions import sessions
-from tci_kernel.errors import (
+from tci_kernel.core.errors import (
     ConfigurationError,
     MissingKey,
     SessionExpired,

@@ -11,12 +11,12 @@ from typing import Any, BinaryIO
 import click
 from traitlets.config import Config, Configurable
 
-from tci_kernel import settings
 from tci_kernel.cli.common import FAILED, INTERRUPTED, OK
-from tci_kernel.delivery import Cell
-from tci_kernel.errors import UsageError
-from tci_kernel.events import Display, Event, Failure, Result, Stream, failure_after
-from tci_kernel.service import Request, Service
+from tci_kernel.config import settings
+from tci_kernel.core.errors import UsageError
+from tci_kernel.core.messages import Display, Event, Failure, Result, Stream, failure_after
+from tci_kernel.runtime import Request, Service
+from tci_kernel.session.direct.sending import Cell
 
 
 @click.command(

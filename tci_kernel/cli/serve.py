@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tci_kernel import settings
+from tci_kernel.config import settings
 
 
 class _Seconds(click.FloatRange):
@@ -57,7 +57,7 @@ The last three options are also settings: c.LocalServer.session_lifetime, .max_s
 @click.option("--kernel-name", metavar="K", help="What runs the code. Default: python3.")
 def serve(host: str, port: int, token: str, **options: Any) -> None:
     """Run the local server alone. Its first line on stdout is the base URL."""
-    from tci_kernel.local import server  # noqa: PLC0415 - tornado is slow to import
+    from tci_kernel.server import server  # noqa: PLC0415 - tornado is slow to import
 
     given = {name: value for name, value in options.items() if value is not None}
     made = server.LocalServer(config=settings.load(), **given)

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import click
 from traitlets.config import Config
 
-from tci_kernel import settings
 from tci_kernel.cli.common import as_json, client, print_json
-from tci_kernel.delivery import duration
-from tci_kernel.magics.report import moment, table
-from tci_kernel.schema import SessionInfo
+from tci_kernel.client.schema import SessionInfo
+from tci_kernel.commands.report import moment, table
+from tci_kernel.config import settings
+from tci_kernel.session.direct.sending import duration
 
 
 @click.command(

@@ -16,7 +16,7 @@ from typing import Any, Callable
 MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
-    from tci_kernel.remote.landing import Broken, landing, origins
+    from tci_kernel.remote.arrival import Broken, landing, origins
 
 # Begin the names of what is on its way: a part as it arrives, and the file that it is added to.
 PART = "tci-upload-"

@@ -19,7 +19,7 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
-    from tci_kernel.remote.landing import landing, origins
+    from tci_kernel.remote.arrival import landing, origins
 
 # Begin the names of what is on its way: a part as it arrives, and the file that gathers them.
 PART = "tci-push-"

@@ -15,7 +15,7 @@ import pytest
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from tci_kernel import settings
+from tci_kernel.config import settings
 from tests.documents.pages import PAGES, Block, blocks
 from tests.documents.reader import ADDRESS, Reader, reading
 from tests.support.contract import check

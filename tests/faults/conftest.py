@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tci_kernel import TCIClient
-from tci_kernel.session import RemoteSession
+from tci_kernel.session.session import RemoteSession
 from tests.support.faulty import FaultyServer, faulty_server
 from tests.support.kernels import BARE, KernelDriver, kernel
 

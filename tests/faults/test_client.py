@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tci_kernel import TCIClient, errors
-from tci_kernel.schema import File
+from tci_kernel import TCIClient
+from tci_kernel.client.schema import File
+from tci_kernel.core import errors
 from tests.faults.conftest import MakeClient
 from tests.support import contract
 from tests.support.certificates import self_signed

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tci_kernel import errors
-from tci_kernel.delivery import Cell
-from tci_kernel.events import Event, Failure, Stream
-from tci_kernel.session import RemoteSession
+from tci_kernel.core import errors
+from tci_kernel.core.messages import Event, Failure, Stream
+from tci_kernel.session.direct.sending import Cell
+from tci_kernel.session.session import RemoteSession
 from tests.faults.conftest import MakeSession
 from tests.support.faulty import (
     SESSION,

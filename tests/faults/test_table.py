@@ -16,11 +16,12 @@ from unittest.mock import ANY
 
 import pytest
 
-from tci_kernel import errors, failures
-from tci_kernel.delivery import Cell
-from tci_kernel.events import Event, Failure, Stream
-from tci_kernel.failures import RULES, STATUSES, Again
-from tci_kernel.session import RemoteSession
+from tci_kernel.client import failures
+from tci_kernel.client.failures import RULES, STATUSES, Again
+from tci_kernel.core import errors
+from tci_kernel.core.messages import Event, Failure, Stream
+from tci_kernel.session.direct.sending import Cell
+from tci_kernel.session.session import RemoteSession
 from tests.faults.conftest import MakeSession
 from tests.support.certificates import self_signed
 from tests.support.faulty import (

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tci_kernel import TCIClient
-from tci_kernel.delivery import Cell
-from tci_kernel.events import Stream
-from tci_kernel.session import RemoteSession
+from tci_kernel.core.messages import Stream
+from tci_kernel.session.direct.sending import Cell
+from tci_kernel.session.session import RemoteSession
 from tests.server.service import Service
 from tests.support.plain import PlainService, plain_service
 from tests.support.servers import ServerProcess

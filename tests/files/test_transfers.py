@@ -18,14 +18,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tci_kernel.errors import FileError, InvalidAnswer, TCIError, TransferFailed
-from tci_kernel.files.download import Download
-from tci_kernel.files.remote import listing, remote_names, remove
-from tci_kernel.files.sources import find_sources
-from tci_kernel.files.upload import Upload
+from tci_kernel.core.errors import FileError, InvalidAnswer, TCIError, TransferFailed
 from tci_kernel.remote.calls import BEGIN, END
 from tci_kernel.remote.upload import PART
-from tci_kernel.session import RemoteSession
+from tci_kernel.session.session import RemoteSession
+from tci_kernel.transfer.download import Download
+from tci_kernel.transfer.listing import listing, remote_names, remove
+from tci_kernel.transfer.sources import find_sources
+from tci_kernel.transfer.upload import Upload
 from tests.faults.conftest import MakeSession, client, make_client, make_session
 from tests.faults.conftest import service as faulty
 from tests.files.conftest import held, run
@@ -463,7 +463,7 @@ async def test_a_session_that_expires_under_way_is_not_begun_anew(
 async def test_a_clean_up_that_hangs_is_given_up(
     liar: RemoteSession, faulty: FaultyServer, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tci_kernel.files.upload.CLEAN_UP_LIMIT", 0.2)
+    monkeypatch.setattr("tci_kernel.transfer.upload.CLEAN_UP_LIMIT", 0.2)
     (here / "x").write_bytes(bytes(10))
     faulty.play(says(PREPARED), http(500, ""), stall(threading.Event()))
     with pytest.raises(TCIError, match="HTTP 500"):

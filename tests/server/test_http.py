@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tci_kernel.local.app import MAX_BODY
+from tci_kernel.server.handlers import MAX_BODY
 from tests.server.service import JSON, Service, body, rejection
 from tests.support.contract import check
 from tests.support.servers import TOKEN, ServerProcess, serving

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from tci_kernel.local.server import LocalServer
+from tci_kernel.server.server import LocalServer
 from tests.server.processes import below, is_gone
 from tests.server.service import JSON, Service, eventually
 from tests.support.kernels import kernel

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tci_kernel.local.server import LocalServer
-from tci_kernel.local.supply import InterpreterSupply
-from tci_kernel.schema import ExecuteRequest
+from tci_kernel.client.schema import ExecuteRequest
+from tci_kernel.server.server import LocalServer
+from tci_kernel.server.supply import InterpreterSupply
 from tests.server import kernelspecs
 from tests.server.processes import below, is_gone, kernels
 from tests.server.service import Service, body, eventually, rejection

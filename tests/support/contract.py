@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-import tci_kernel.local
+import tci_kernel.server
 
-OPENAPI = Path(tci_kernel.local.__file__).with_name("openapi.yaml")
+OPENAPI = Path(tci_kernel.server.__file__).with_name("openapi.yaml")
 
 
 @cache

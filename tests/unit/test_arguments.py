@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tci_kernel.app import TCIKernelApp
-from tci_kernel.arguments import sift
+from tci_kernel.config.arguments import sift
+from tci_kernel.kernel.app import TCIKernelApp
 
 KERNELSPEC = ["-f", "/run/kernel-1.json"]
 

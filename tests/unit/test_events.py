@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_kernel_test.msgspec_v5 import get_msg_content_validator
 
-from tci_kernel import events
-from tci_kernel.errors import ConnectionLost
-from tci_kernel.events import Display, Event, Failure, Message, Result, Stream
-from tci_kernel.outputs import from_output
-from tci_kernel.schema import Output
+from tci_kernel.client.schema import Output
+from tci_kernel.core import messages as events
+from tci_kernel.core.errors import ConnectionLost
+from tci_kernel.core.messages import Display, Event, Failure, Message, Result, Stream
+from tci_kernel.session.direct.answers import from_output
 
 COUNT = 7
 WIDGET = "application/vnd.jupyter.widget-view+json"

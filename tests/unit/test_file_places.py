@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tci_kernel.errors import FileError, InvalidAnswer, TransferFailed
-from tci_kernel.files.places import Arriving, Destination, check_component
-from tci_kernel.files.transfer import OVERHEAD, batches, printable
-from tci_kernel.files.upload import encoded
+from tci_kernel.core.errors import FileError, InvalidAnswer, TransferFailed
+from tci_kernel.transfer.destination import Arriving, Destination, check_component
+from tci_kernel.transfer.transfer import OVERHEAD, batches, printable
+from tci_kernel.transfer.upload import encoded
 
 
 @pytest.mark.parametrize("part", ["", ".", "..", "../x", "/etc", "a/b", "nul\0"])

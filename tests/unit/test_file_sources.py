@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tci_kernel.errors import FileError
-from tci_kernel.files.sources import find_sources, root
+from tci_kernel.core.errors import FileError
+from tci_kernel.transfer.sources import find_sources, root
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ from IPython.core.history import HistoryManager
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShellABC
 
-from tci_kernel import history as module
-from tci_kernel.history import CellHistory
+from tci_kernel.kernel import history as module
+from tci_kernel.kernel.history import CellHistory
 
 SESSIONS = [
     ["a = 1", "a", "%time a", "b = 'ü'\nb", "a"],
@@ -88,7 +88,7 @@ def fill_ipython(path: Path) -> HistoryManager:
 
 def process(path: Path, code: str, first: str = "") -> subprocess.Popen[bytes]:
     """A process that runs code with a history, and closes it."""
-    begin = "from pathlib import Path; from tci_kernel.history import CellHistory"
+    begin = "from pathlib import Path; from tci_kernel.kernel.history import CellHistory"
     program = [first, begin, f"history = CellHistory(Path({str(path)!r}))", code, "history.close()"]
     return subprocess.Popen([sys.executable, "-c", "\n".join(program)])
 

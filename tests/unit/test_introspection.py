@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
-from tci_kernel import introspection
-from tci_kernel.introspection import is_complete, static_completions, static_inspection
+from tci_kernel.kernel import introspection
+from tci_kernel.kernel.introspection import is_complete, static_completions, static_inspection
 
 COMPLETE = ["", "x = 1", "%time x", "!ls", "x?", "%%time\nx\n\n", "if x:\n    y\n\n", "f(\n)"]
 INVALID = ["x = )", "print 1", "a b"]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
-from tci_kernel.errors import ConfigurationError
-from tci_kernel.kernelspec import install, uninstall
+from tci_kernel.config.kernelspecs import install, uninstall
+from tci_kernel.core.errors import ConfigurationError
 
 LOGOS = ["logo-32x32.png", "logo-64x64.png", "logo-svg.svg"]
 SOURCE = Path(__file__).parents[2] / "kernelspec"

@@ -13,8 +13,8 @@ from keyring.backends.chainer import ChainerBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.backends.null import Keyring as NullKeyring
 
-from tci_kernel import keys
-from tci_kernel.errors import ConfigurationError
+from tci_kernel.client import keys
+from tci_kernel.core.errors import ConfigurationError
 from tests.support.keyrings import (
     SECRET,
     FileKeyring,

@@ -19,9 +19,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jupyter_client.session import Session
 
-from tci_kernel import pacing
-from tci_kernel.events import Stream
-from tci_kernel.pacing import MESSAGES, OVERHEAD, STREAM_BYTES, WINDOW, IOPubPacer, stream_bytes
+from tci_kernel.core.messages import Stream
+from tci_kernel.kernel import pacing
+from tci_kernel.kernel.pacing import (
+    MESSAGES,
+    OVERHEAD,
+    STREAM_BYTES,
+    WINDOW,
+    IOPubPacer,
+    stream_bytes,
+)
 
 # The defaults in Jupyter Server's documentation: messages and bytes a second, and a window.
 SERVER_MESSAGES = 1_000

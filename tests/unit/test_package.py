@@ -38,20 +38,23 @@ def test_name_that_is_not_public_is_an_attribute_error() -> None:
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
-        ("import tci_kernel", ["ipykernel", "httpx", "tornado", "traitlets", "tci_kernel.client"]),
+        (
+            "import tci_kernel",
+            ["ipykernel", "httpx", "tornado", "traitlets", "tci_kernel.client.client"],
+        ),
         ("from tci_kernel import TCIError", ["ipykernel", "httpx", "tornado", "traitlets"]),
         ("from tci_kernel import TCIClient", ["ipykernel", "httpx", "zmq"]),
         (
-            "import tci_kernel.app",
-            ["click", "httpx", "keyring", "tci_kernel.session", "tci_kernel.local.server"],
+            "import tci_kernel.kernel.app",
+            ["click", "httpx", "keyring", "tci_kernel.session.session", "tci_kernel.server.server"],
         ),
         ("import tci_kernel.cli", ["click", "traitlets", "ipykernel", "httpx", "jupyter_client"]),
         ("import tci_kernel.cli.root", ["ipykernel", "jupyter_client", "zmq", "keyring"]),
-        ("import tci_kernel.session", ["ipykernel", "httpx"]),
-        ("import tci_kernel.local.server", ["ipykernel", "httpx"]),
-        ("import tci_kernel.service", ["IPython", "click", "tci_kernel.local_shell"]),
-        ("import tci_kernel.app", ["tci_kernel.local_shell", "tci_kernel.service"]),
-        ("import tci_kernel.variables", ["numpy", "pandas", "polars", "pyarrow"]),
+        ("import tci_kernel.session.session", ["ipykernel", "httpx"]),
+        ("import tci_kernel.server.server", ["ipykernel", "httpx"]),
+        ("import tci_kernel.runtime", ["IPython", "click", "tci_kernel.local_cells"]),
+        ("import tci_kernel.kernel.app", ["tci_kernel.local_cells", "tci_kernel.runtime"]),
+        ("import tci_kernel.transfer.variables", ["numpy", "pandas", "polars", "pyarrow"]),
     ],
 )
 def test_import_loads_only_what_it_needs(statement: str, unwanted: list[str]) -> None:
@@ -109,7 +112,7 @@ def _importers(library: str) -> set[str]:
     }
 
 
-LAYERS = ["schema", "client", "session", "kernel", "app", "cli"]
+LAYERS = ["client.schema", "client.client", "session.session", "kernel.kernel", "kernel.app", "cli"]
 
 
 @pytest.mark.parametrize("lower", LAYERS)
@@ -124,23 +127,26 @@ def test_no_module_leans_on_itself() -> None:
 
 
 def test_events_know_nothing_of_the_service_or_of_jupyter() -> None:
-    assert _leans_on("tci_kernel.events") <= {
-        "tci_kernel.errors",
-        "tci_kernel.failures",
-        "tci_kernel.schema",
-        "tci_kernel.tracebacks",
+    assert _leans_on("tci_kernel.core.messages") <= {
+        "tci_kernel.core.errors",
+        "tci_kernel.client.failures",
+        "tci_kernel.client.schema",
+        "tci_kernel.session.direct.tracebacks",
     }
 
 
 def test_nothing_below_the_kernel_imports_ipykernel() -> None:
-    below = _leans_on("tci_kernel.kernel") - {"tci_kernel.kernel", "tci_kernel.assistance"}
+    below = _leans_on("tci_kernel.kernel.kernel") - {
+        "tci_kernel.kernel.kernel",
+        "tci_kernel.kernel.assistance",
+    }
 
-    assert "tci_kernel.session" in below
+    assert "tci_kernel.session.session" in below
     assert not _importers("ipykernel") & below
 
 
 def test_only_the_client_imports_httpx() -> None:
-    assert _importers("httpx") == {"tci_kernel.client"}
+    assert _importers("httpx") == {"tci_kernel.client.client"}
 
 
 def test_programs_for_the_remote_interpreter_import_nothing_of_the_package() -> None:
@@ -148,23 +154,26 @@ def test_programs_for_the_remote_interpreter_import_nothing_of_the_package() -> 
     imported = {name for module in remote for name in _imports(module) if name in SOURCES}
 
     # In the session the text of these is sent before that of the modules that need them.
-    assert imported == {"tci_kernel.remote.landing", "tci_kernel.remote.tables"}
-    assert not _leans_on("tci_kernel.remote.landing") | _leans_on("tci_kernel.remote.tables")
+    assert imported == {"tci_kernel.remote.arrival", "tci_kernel.remote.tables"}
+    assert not _leans_on("tci_kernel.remote.arrival") | _leans_on("tci_kernel.remote.tables")
 
 
 def test_local_server_shares_the_schema_the_errors_the_traits_and_one_function() -> None:
-    local = {module for module in SOURCES if module.startswith("tci_kernel.local.")}
+    local = {module for module in SOURCES if module.startswith("tci_kernel.server.")}
     shared = {name for module in local for name in _imports(module) if name in SOURCES} - local
 
-    assert shared <= {f"tci_kernel.{name}" for name in ("schema", "errors", "client", "traits")}
+    assert shared <= {
+        f"tci_kernel.{name}"
+        for name in ("client.schema", "core.errors", "client.client", "config.traits")
+    }
     for module in local:
         for node in ast.walk(ast.parse(SOURCES[module].read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "tci_kernel.client":
+            if isinstance(node, ast.ImportFrom) and node.module == "tci_kernel.client.client":
                 assert [alias.name for alias in node.names] == ["is_loopback"]
 
 
 def test_janitor_runs_as_a_file_and_so_imports_nothing_of_the_package() -> None:
-    outside = {name.partition(".")[0] for name in _imports("tci_kernel.local.janitor")}
+    outside = {name.partition(".")[0] for name in _imports("tci_kernel.server.janitor_process")}
 
     assert outside <= sys.stdlib_module_names
 
@@ -185,6 +194,6 @@ def test_logo_has_the_size_that_its_name_says(spec: str, logo: str) -> None:
 def test_openapi_in_both_notations_says_the_same() -> None:
     import yaml  # noqa: PLC0415
 
-    source = yaml.safe_load((PACKAGE / "local" / "openapi.yaml").read_text())
+    source = yaml.safe_load((PACKAGE / "server" / "openapi.yaml").read_text())
 
-    assert json.loads((PACKAGE / "local" / "openapi.json").read_text()) == source
+    assert json.loads((PACKAGE / "server" / "openapi.json").read_text()) == source

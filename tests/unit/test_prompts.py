@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tci_kernel.prompts import Asker
+from tci_kernel.kernel.prompts import Asker
 
 
 class Wire:

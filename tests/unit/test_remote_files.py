@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tci_kernel.remote import files, landing, upload
+from tci_kernel.remote import arrival, files, upload
 
 TOKEN = "token"
 
@@ -289,7 +289,7 @@ def test_of_parts_that_do_not_fit_nothing_is_left(here: Path, fault: str) -> Non
         wrong = {"hash": ("sha256", "0"), "whole": ("whole", "0"), "offset": ("offset", 3)}
         field, value = wrong[fault]
         good[field] = value
-    with pytest.raises((landing.Broken, OSError)):
+    with pytest.raises((arrival.Broken, OSError)):
         upload.receive(TOKEN, [good])
     assert held(here) == ["target"]
     assert target.read_text() == "before"

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tci_kernel.errors import ExecutionRefused, InvalidAnswer, RequestRejected
-from tci_kernel.schema import (
+from tci_kernel.client.schema import (
     ExecuteRequest,
     ExecuteResponse,
     File,
@@ -22,6 +21,7 @@ from tci_kernel.schema import (
     SessionsResponse,
     error_message,
 )
+from tci_kernel.core.errors import ExecutionRefused, InvalidAnswer, RequestRejected
 from tests.support import contract
 
 # All of Unicode, and often what an encoding could stumble over: halves of surrogate pairs, NUL.

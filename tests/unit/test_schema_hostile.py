@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tci_kernel.errors import ExecutionRefused, InvalidAnswer
-from tci_kernel.schema import ExecuteResponse, SessionsResponse, error_message
+from tci_kernel.client.schema import ExecuteResponse, SessionsResponse, error_message
+from tci_kernel.core.errors import ExecutionRefused, InvalidAnswer
 
 Reader = Callable[[bytes], Any]
 

@@ -10,10 +10,10 @@ import pytest
 from traitlets.config import Config
 from traitlets.config.loader import DeferredConfigString
 
-from tci_kernel import settings
-from tci_kernel.client import DEFAULT_BASE_URL
-from tci_kernel.configfile import default_text
-from tci_kernel.errors import ConfigurationError
+from tci_kernel.client.client import DEFAULT_BASE_URL
+from tci_kernel.config import settings
+from tci_kernel.config.configfile import default_text
+from tci_kernel.core.errors import ConfigurationError
 
 SECRET = "sk-very-secret"
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tci_kernel.tracebacks import ParsedError, parse_error
+from tci_kernel.session.direct.tracebacks import ParsedError, parse_error
 
 Link = Callable[[BaseException, BaseException], BaseException]
 

@@ -1,0 +1,1 @@
+"""The service over HTTP. Knows nothing of Jupyter."""

@@ -1,0 +1,317 @@
+"""The two endpoints of a TCI service, over httpx. Knows nothing of Jupyter.
+
+Requests go to httpx's transport itself: what its client adds, cookies, redirects and joined URLs,
+has no use here, and takes a third of the time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+import urllib.request
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from traitlets.config import Configurable
+
+from tci_kernel import __version__
+from tci_kernel.client.failures import failure, status_failure
+from tci_kernel.client.keys import KeyOrigin
+from tci_kernel.client.schema import (
+    ExecuteRequest,
+    ExecuteResponse,
+    File,
+    SessionInfo,
+    SessionsResponse,
+    error_message,
+)
+from tci_kernel.config.traits import EnvironmentText, Seconds
+from tci_kernel.core.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    InvalidKey,
+    MissingKey,
+    TCIError,
+)
+
+# httpx takes a third of a kernel's start-up time, and the first cell needs it at the earliest:
+# it is imported where a request is made.
+if TYPE_CHECKING:
+    import httpx
+
+DEFAULT_BASE_URL = "https://api.together.xyz/v1"
+
+# Seconds that an unused connection is kept. Below the 60 s after which common load balancers
+# close one, so that a request rarely meets a connection that is being closed.
+KEEPALIVE_EXPIRY = 30.0
+
+# A dead peer is noticed within 30 + 6 x 10 s, also during a long cell, and a NAT that forgets
+# silent connections after some minutes does not. macOS has another name for the first.
+KEEPALIVE_OPTIONS = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (
+            ("TCP_KEEPIDLE", 30),
+            ("TCP_KEEPALIVE", 30),
+            ("TCP_KEEPINTVL", 10),
+            ("TCP_KEEPCNT", 6),
+        )
+        if hasattr(socket, name)
+    ),
+]
+
+_OK = 200
+
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"tci-kernel/{__version__}",
+}
+
+
+class TCIClient(Configurable):
+    """A client of a TCI service: Together's, or any other that speaks the same contract.
+
+    One request is one POST or GET. Nothing is ever sent a second time from here.
+
+    >>> client = TCIClient(base_url="http://127.0.0.1:8000/v1", api_key="token")
+
+    Attributes:
+        round_trip: the seconds that the last request took until its answer was there.
+    """
+
+    base_url = EnvironmentText(
+        "TOGETHER_BASE_URL",
+        DEFAULT_BASE_URL,
+        help="Where the service is, with its version path.",
+    ).tag(config=True)
+
+    api_key = EnvironmentText(
+        "TOGETHER_API_KEY",
+        help="The key, sent as a bearer token. A configuration file is clear text: the "
+        "environment, or the operating system's keyring (`tci-kernel login`), is the better place.",
+    ).tag(config=True, secret=True)
+
+    connect_timeout = Seconds(10.0, help="Seconds to wait for a connection.").tag(config=True)
+
+    read_timeout = Seconds(
+        None,
+        allow_none=True,
+        help="Seconds of silence after which a request is given up; none by default, since the "
+        "service is silent while a cell runs.",
+    ).tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._found: KeyOrigin | None = None
+        self.round_trip = 0.0
+
+    def use_key(self, key: str, origin: KeyOrigin) -> None:
+        """Use a key that was found where no setting has one; an empty one is none."""
+        self.api_key, self._found = key, origin
+
+    def forget_key(self) -> None:
+        """Forget a key that was found so, for another to be found in its place."""
+        if self._found is not None:
+            self.api_key, self._found = "", None
+
+    async def execute(
+        self, code: str, session_id: str | None = None, files: Sequence[File] = ()
+    ) -> ExecuteResponse:
+        """Run code, in a new session where none is named.
+
+        Args:
+            code: Python code; IPython's syntax works where the interpreter is one.
+            session_id: a live session, as an earlier answer named it.
+            files: written into the session's working directory first.
+
+        Raises:
+            TCIError: every failure; `may_have_run` says whether the code may have run.
+        """
+        request = ExecuteRequest(code, session_id, files)
+        return ExecuteResponse.from_body(
+            await self._request("POST", "tci/execute", request.to_body())
+        )
+
+    async def sessions(self) -> list[SessionInfo]:
+        """The caller's live sessions.
+
+        Raises:
+            TCIError: every failure.
+        """
+        body = await self._request("GET", "tci/sessions")
+        return list(SessionsResponse.from_body(body).sessions)
+
+    async def aclose(self) -> None:
+        """Close the connections. The client may be used again: it opens new ones."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+
+    async def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        import httpx  # noqa: PLC0415
+
+        headers = {"Authorization": f"Bearer {self._checked_key()}", **_HEADERS}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        timeout = httpx.Timeout(self.read_timeout, connect=self.connect_timeout, pool=None)
+        url = _checked_url(self.base_url)
+        request = httpx.Request(
+            method,
+            url + path,
+            content=body,
+            headers=headers,
+            extensions={"timeout": timeout.as_dict()},
+        )
+        if self._transport is None:  # it belongs to the event loop that runs it
+            self._transport = _transport(url)
+        start = time.perf_counter()
+        try:
+            response = await self._transport.handle_async_request(request)
+            async with aclosing(response):
+                content = await response.aread()
+                self.round_trip = time.perf_counter() - start
+        except httpx.HTTPError as error:
+            raise failure(*self._failure(error), runs_code=body is not None) from error
+        if response.status_code != _OK:
+            raise self._refusal(response, runs_code=body is not None)
+        return content
+
+    def _refusal(self, response: httpx.Response, *, runs_code: bool) -> TCIError:
+        """What an answer with another status than 200 means."""
+        said = error_message(response.content)
+        error = status_failure(response.status_code, said, response.headers, runs_code=runs_code)
+        return self._with_origin(error) if isinstance(error, AuthenticationFailed) else error
+
+    def _with_origin(self, error: TCIError) -> TCIError:
+        """What is wrong with a key, and where the key came from."""
+        origin = self._key_origin()
+        if origin is not None:
+            error.args = (f"{error}\n{origin.value}",)
+        return error
+
+    def _key_origin(self) -> KeyOrigin | None:
+        """Where the key came from; None if the caller of this class gave it."""
+        if self._found is not None:
+            return self._found
+        if self.config.get("TCIClient", {}).get("api_key") == self.api_key:
+            return KeyOrigin.CONFIGURATION
+        is_default = self.api_key == type(self).api_key.default()
+        return KeyOrigin.ENVIRONMENT if is_default else None
+
+    def _failure(self, error: httpx.HTTPError) -> tuple[str, str]:
+        """What a failure of the transport means, above all whether the request went out.
+
+        Returns:
+            the arguments of `failure`.
+        """
+        import httpx  # noqa: PLC0415
+
+        # Some say nothing but their name.
+        reason = str(error) or type(error).__name__
+        unsent = (
+            httpx.ConnectError,
+            httpx.LocalProtocolError,
+            httpx.PoolTimeout,
+            httpx.ProxyError,
+            httpx.UnsupportedProtocol,
+        )
+        if isinstance(error, httpx.ConnectTimeout):
+            return "connect timeout", f"No connection to {self.base_url} in time."
+        if isinstance(error, unsent):
+            name = "tls" if _is_caused_by(error, ssl.SSLError) else "connect"
+            name = "dns" if _is_caused_by(error, socket.gaierror) else name
+            return name, f"No connection to {self.base_url} ({reason})."
+        name = "read timeout" if isinstance(error, httpx.ReadTimeout) else "lost"
+        return name, f"The connection to {self.base_url} was lost ({reason})."
+
+    def _checked_key(self) -> str:
+        key = self.api_key.strip()
+        if not key:
+            raise MissingKey
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise self._with_origin(
+                InvalidKey(
+                    "The API key has characters that no key has (a space, a line end or a letter "
+                    "outside ASCII), so nothing was sent."
+                )
+            )
+        return key
+
+
+def _transport(url: str) -> httpx.AsyncHTTPTransport:
+    """The transport to a service: proxy and certificates as the environment says, TCP keep-alive.
+
+    Raises:
+        ConfigurationError: the environment names a proxy or certificates that can't be used.
+    """
+    import httpx  # noqa: PLC0415
+
+    try:
+        return httpx.AsyncHTTPTransport(
+            proxy=proxy_for(url),
+            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_EXPIRY),
+            socket_options=KEEPALIVE_OPTIONS,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigurationError(
+            f"The connection can't be set up: {error}. Nothing was sent.\n"
+            "Check SSL_CERT_FILE, SSL_CERT_DIR and the variables that name a proxy."
+        ) from error
+
+
+def tls_context() -> ssl.SSLContext:
+    """How the other side has to prove who it is, for connections made without httpx."""
+    import httpx  # noqa: PLC0415
+
+    return httpx.create_ssl_context()
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for a service; never one for this machine itself."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _is_caused_by(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether an exception of a kind lies anywhere behind another."""
+    causes: list[BaseException | None] = [error]
+    while causes:
+        cause = causes.pop()
+        if isinstance(cause, kind):
+            return True
+        if cause is not None:
+            causes += [cause.__cause__, cause.__context__]
+            causes += getattr(cause, "exceptions", ())
+    return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine alone."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_url(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"The service's address {base_url!r} is not an http:// or https:// URL, so nothing "
+            "was sent.\nCheck TOGETHER_BASE_URL or TCIClient.base_url."
+        )
+    return base_url.rstrip("/") + "/"

@@ -1,0 +1,94 @@
+"""Completes a `%tci` line: sub-commands, options, paths and variables here and in the session."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
+
+from tci_kernel.commands.parameters import (
+    LOCAL_PATH,
+    LOCAL_VARIABLE,
+    REMOTE_PATH,
+    REMOTE_VARIABLE,
+    local_paths,
+)
+from tci_kernel.commands.run import tci
+from tci_kernel.transfer.listing import remote_names
+from tci_kernel.transfer.variables import variable_names
+
+if TYPE_CHECKING:
+    from tci_kernel.local_cells.shell import LocalShell
+    from tci_kernel.session.session import RemoteSession
+
+# What stands before the cursor since the last blank that is neither quoted nor escaped.
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"?|'[^']*'?)*$""")
+
+
+async def complete(
+    line: str, cursor_pos: int, session: RemoteSession | None, shell: LocalShell | None
+) -> dict[str, Any]:
+    """Complete the word at the cursor.
+
+    Args:
+        line: what stands between `%tci` and the cursor.
+        cursor_pos: the cursor's position in the whole cell, in code points.
+        session: the session whose names are completed; None where it can't be asked.
+        shell: the local IPython, if there is one.
+
+    Returns:
+        the content of a `complete_reply`.
+    """
+    word = _word(line)
+    start = cursor_pos - len(word)
+    items = ShellComplete(tci, {}, "%tci", "").get_completions(
+        split_arg_string(line[: len(line) - len(word)]), "".join(split_arg_string(word))
+    )
+    if word.startswith("--") and "=" in word:  # an option's value, which alone is completed
+        start += word.index("=") + 1
+    found = [(text, kind) for item in items for text, kind in await _texts(item, session, shell)]
+    typed = [
+        {"text": text, "type": kind, "signature": "", "start": start, "end": cursor_pos}
+        for text, kind in found
+    ]
+    return {
+        "status": "ok",
+        "matches": [text for text, _ in found],
+        "cursor_start": start,
+        "cursor_end": cursor_pos,
+        "metadata": {"_jupyter_types_experimental": typed},
+    }
+
+
+def _word(line: str) -> str:
+    match = _WORD.search(line)
+    return match[0] if match else ""
+
+
+async def _texts(
+    item: CompletionItem, session: RemoteSession | None, shell: LocalShell | None
+) -> list[tuple[str, str]]:
+    """What an item stands for, as it is typed, and of what kind it is."""
+    typed = item.value
+    match item.type:
+        case LOCAL_PATH.kind:
+            return [(quote(name), "path") for name in local_paths(typed)]
+        case REMOTE_PATH.kind:
+            return [(quote(name), "path") for name in await _there(remote_names, session, typed)]
+        case LOCAL_VARIABLE.kind:
+            return [(name, "instance") for name in shell.variables(typed)] if shell else []
+        case REMOTE_VARIABLE.kind:
+            return [(name, "instance") for name in await _there(variable_names, session, typed)]
+    return [(typed, "option" if typed.startswith("-") else "command")]
+
+
+async def _there(
+    names: Callable[[RemoteSession, str], Awaitable[list[str]]],
+    session: RemoteSession | None,
+    typed: str,
+) -> list[str]:
+    """The names in the session that begin so, if it can be asked."""
+    return [] if session is None else await names(session, typed)

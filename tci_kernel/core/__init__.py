@@ -1,0 +1,1 @@
+"""The words that everybody uses. Imports nothing else of the package."""

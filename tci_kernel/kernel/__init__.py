@@ -1,0 +1,1 @@
+"""Jupyter requests in, Jupyter messages out. Knows no HTTP."""

@@ -1,0 +1,276 @@
+"""What clients ask beside running cells: what the kernel is, completion, inspection, history.
+
+All of it is answered at once, also while a cell runs; the session is asked only where it is free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from ipykernel.kernelbase import Kernel
+
+from tci_kernel import __version__
+from tci_kernel.core.lines import command_at, local_cell
+from tci_kernel.core.messages import Failure
+from tci_kernel.kernel.vscode import background_call
+
+if TYPE_CHECKING:
+    from tci_kernel.kernel.history import CellHistory
+    from tci_kernel.local_cells.shell import LocalShell
+    from tci_kernel.session.session import RemoteSession
+
+# The protocol version of the messages that ipykernel's base class exchanges.
+PROTOCOL_VERSION = "5.3"
+
+# Requests that need not wait for the running cell.
+QUICK = frozenset(
+    {
+        "comm_info_request",
+        "complete_request",
+        "history_request",
+        "inspect_request",
+        "is_complete_request",
+        "kernel_info_request",
+    }
+)
+
+# Seconds that static analysis may take. JupyterLab waits 1 s for completions.
+ANALYSIS_LIMIT = 0.8
+
+
+# Seconds until cells are written to the history. A disk may take its time, which no reply waits
+# for, and an editor may kill the kernel without notice soon after.
+SAVE_AFTER = 0.1
+
+
+class Assistance(Kernel):
+    """The base of the kernel that answers what is not a cell."""
+
+    implementation = "tci_kernel"
+    implementation_version = __version__
+    banner = f"tci-kernel {__version__}: Python cells that run in a code interpreter"
+    # The fields of ipykernel, with this machine's version: the service does not say its own.
+    language_info = {  # noqa: RUF012
+        "name": "python",
+        "version": sys.version.split()[0],
+        "mimetype": "text/x-python",
+        "codemirror_mode": {"name": "ipython", "version": sys.version_info[0]},
+        "pygments_lexer": "ipython3",
+        "nbconvert_exporter": "python",
+        "file_extension": ".py",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._cells: list[str] = []  # the user's code, for static analysis
+        self._history: CellHistory | None = None
+        self._saving: asyncio.TimerHandle | None = None
+        self._analysing = threading.Lock()
+
+    @property
+    def free_session(self) -> RemoteSession | None:
+        """The session, if there is one that can be asked now: no cell runs. The kernel's to say."""
+        raise NotImplementedError
+
+    @property
+    def open_local_shell(self) -> LocalShell | None:
+        """The IPython in this process, if something has made it. The kernel's to say."""
+        raise NotImplementedError
+
+    async def ask_session(self, name: str, **arguments: Any) -> Any:
+        """What the helper in the session says, or None where it can't be asked now."""
+        session = self.free_session
+        return None if session is None else await session.ask(name, **arguments)
+
+    def local_shell(self) -> LocalShell:
+        """The IPython in this process. The kernel's to make."""
+        raise NotImplementedError
+
+    def remember(self, number: int, code: str, result: str | None) -> None:
+        """Note a cell that the user has run, with the text of its result."""
+        if local_cell(code) is None:
+            self._cells.append(code)
+        self.history.store(number, code, result)
+        if self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(SAVE_AFTER, self._save_history)
+
+    def _save_history(self) -> None:
+        self._saving = None
+        self.history.save()
+
+    @property
+    def history(self) -> CellHistory:
+        """The cells of this kernel and of those before it, opened on first use."""
+        if self._history is None:
+            from tci_kernel.kernel.history import CellHistory  # noqa: PLC0415
+
+            self._history = CellHistory()
+        return self._history
+
+    def close_history(self) -> None:
+        """Write what is left, and close the database."""
+        if self._saving is not None:
+            self._saving.cancel()
+        if self._history is not None:
+            self._history.close()
+
+    async def shell_main(self, subshell_id: str | None, msg: Any) -> None:
+        """Handle a shell message; a quick one beside the running cell, which holds the lock."""
+        if not self._main_asyncio_lock.locked() or not self._is_quick(msg):
+            await super().shell_main(subshell_id, msg)
+            return
+        context = self._shell_context  # what threads of the running cell publish under
+        try:
+            await asyncio.create_task(
+                self.dispatch_shell(msg, subshell_id=subshell_id), context=copy_context()
+            )
+        finally:
+            self._shell_context = context
+
+    def _is_quick(self, msg: Any) -> bool:
+        """Whether a message need not wait for the running cell."""
+        if self.session is None:
+            return False
+        try:
+            _, frames = self.session.feed_identities(msg, copy=False)
+            message = self.session.deserialize(frames, content=False, copy=False)
+            kind = message["header"]["msg_type"]
+            if kind != "execute_request":
+                return kind in QUICK
+            return background_call(self.session.unpack(message["content"])["code"]) is not None
+        except (ValueError, LookupError, TypeError):
+            return False  # the base class says what is wrong with it
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        """What a client may rely on. The base class would claim a debugger and subshells."""
+        return {
+            "protocol_version": PROTOCOL_VERSION,
+            "implementation": self.implementation,
+            "implementation_version": self.implementation_version,
+            "language_info": self.language_info,
+            "banner": self.banner,
+            "help_links": self.help_links,
+            "supported_features": [],
+        }
+
+    async def do_is_complete(self, code: str) -> dict[str, Any]:
+        """Whether code is whole, as IPython sees it."""
+        from tci_kernel.kernel.introspection import is_complete  # noqa: PLC0415
+
+        return is_complete(code)
+
+    async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
+        """Completions from the session, or from the notebook's own code; of `%tci` lines."""
+        from tci_kernel.kernel.introspection import static_completions  # noqa: PLC0415
+
+        if (line := command_at(code, cursor_pos)) is not None:
+            from tci_kernel.commands.completion import complete  # noqa: PLC0415
+
+            return await complete(line, cursor_pos, self.free_session, self.open_local_shell)
+        if (cell := local_cell(code)) is not None:
+            return self.local_shell().complete(cell, cursor_pos)
+        reply = await self.ask_session("complete", code=code, cursor_pos=cursor_pos)
+        if _has(reply, "matches", list):
+            return {"status": "ok", "metadata": {}, **reply}
+        found = await self._analyse(static_completions, code, cursor_pos)
+        return found or {
+            "status": "ok",
+            "matches": [],
+            "cursor_start": cursor_pos,
+            "cursor_end": cursor_pos,
+            "metadata": {},
+        }
+
+    async def do_inspect(
+        self,
+        code: str,
+        cursor_pos: int,
+        detail_level: int = 0,
+        omit_sections: Any = (),  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """What the session knows of the name at the cursor, or the notebook's own code tells."""
+        from tci_kernel.kernel.introspection import static_inspection  # noqa: PLC0415
+
+        if (cell := local_cell(code)) is not None:
+            return self.local_shell().inspect(cell, cursor_pos, detail_level)
+        reply = await self.ask_session(
+            "inspect", code=code, cursor_pos=cursor_pos, detail_level=detail_level
+        )
+        if _has(reply, "data", dict) and _has(reply, "found", bool):
+            return {"status": "ok", "metadata": {}, **reply}
+        found = await self._analyse(static_inspection, code, cursor_pos)
+        return found or {"status": "ok", "found": False, "data": {}, "metadata": {}}
+
+    # The content passes as it came: what is missing or odd in it is the history's to judge.
+    async def do_history(self, **content: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Cells that were run, from the database of the kernel's own."""
+        return self.history.request(content)
+
+    async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
+        """Say plainly that there is no debugger; the base class would not answer at all."""
+        return {
+            "type": "response",
+            "request_seq": msg.get("seq", 0),
+            "success": False,
+            "command": msg.get("command", ""),
+            "message": "tci-kernel has no debugger",
+        }
+
+    async def create_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
+        """Refuse: a cell on another thread would share this thread's connections."""
+        self._refuse_subshell(socket, ident, parent)
+
+    async def delete_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
+        """Refuse: there are no subshells."""
+        self._refuse_subshell(socket, ident, parent)
+
+    def _refuse_subshell(self, socket: Any, ident: Any, parent: Any) -> None:
+        content = {
+            "status": "error",
+            **Failure.from_error(NotImplementedError("tci-kernel has no subshells")).content(),
+        }
+        reply = parent["header"]["msg_type"].replace("_request", "_reply")
+        if self.session:
+            self.session.send(socket, reply, content, parent, ident=ident)
+
+    async def _analyse(
+        self, function: Callable[[str, int, str], dict[str, Any]], code: str, cursor_pos: int
+    ) -> dict[str, Any] | None:
+        """Run a static analysis in a thread, which nobody waits for beyond the limit.
+
+        One at a time: jedi is not safe in several threads. None where it is busy or too slow.
+        """
+        if not self._analysing.acquire(blocking=False):
+            return None
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[dict[str, Any]] = loop.create_future()
+        context = "\n".join(self._cells)
+
+        def deliver(reply: dict[str, Any]) -> None:
+            if not found.done():
+                found.set_result(reply)
+
+        def analyse() -> None:
+            try:
+                reply = function(code, cursor_pos, context)
+            finally:
+                self._analysing.release()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(deliver, reply)
+
+        threading.Thread(target=analyse, daemon=True, name="analysis").start()
+        try:
+            async with asyncio.timeout(ANALYSIS_LIMIT):
+                return await found
+        except TimeoutError:
+            return None
+
+
+def _has(reply: Any, name: str, kind: type) -> bool:
+    return isinstance(reply, dict) and isinstance(reply.get(name), kind)

@@ -1,0 +1,214 @@
+"""Runs `%%local` cells in this process, and answers about the names in them."""
+
+from __future__ import annotations
+
+import builtins
+import getpass
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from types import FrameType
+from typing import Any
+
+from IPython.core.completer import provisionalcompleter, rectify_completions
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.interactiveshell import ExecutionResult
+from IPython.utils.tokenutil import token_at_cursor
+
+from tci_kernel.core.errors import UsageError
+from tci_kernel.core.lines import LocalCell
+from tci_kernel.core.messages import Ended, Failure, Stream
+from tci_kernel.local_cells.ipython import LocalIPython
+from tci_kernel.local_cells.publisher import Outlet, OutletStream, Show
+from tci_kernel.remote.variables import variables_like
+
+# What a user types at a prompt, given its text and whether the typing is unseen.
+Read = Callable[[str, bool], str]
+
+HELP = """\
+Usage: %%local
+
+  Run the rest of the cell in this kernel's own process, not in the session: for local files,
+  credentials and plots. It needs no key and costs nothing. `%tci push` and `%tci pull` move
+  variables between the two.
+"""
+
+NO_INPUT = "input() can't ask here: whoever runs this notebook takes no questions."
+
+
+class LocalShell:
+    """The local IPython. Made when the first cell needs it, on the main thread it is for."""
+
+    def __init__(self) -> None:
+        self._outlet = Outlet()
+        self._ipython = LocalIPython.instance(outlet=self._outlet)
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The user's variables."""
+        namespace: dict[str, Any] = self._ipython.user_ns
+        return namespace
+
+    async def run(
+        self, cell: LocalCell, number: int | None, show: Show, read: Read | None
+    ) -> Ended | None:
+        """Run a cell.
+
+        Args:
+            cell: what to run.
+            number: the cell's number in the notebook; None for one that the user did not run.
+            show: publishes an event at once, from any thread.
+            read: asks the user for a line; None if nobody can be asked.
+
+        Returns:
+            what the cell leaves for its reply.
+
+        Raises:
+            UsageError: something stands behind `%%local`.
+        """
+        self._outlet.show = show
+        if cell.words == "--help":
+            show(Stream("stdout", HELP))
+            return None
+        if cell.words:
+            raise UsageError(
+                f"%%local takes no arguments, such as {cell.words!r}. "
+                "The code stands in the lines below it."
+            )
+        shell = self._ipython
+        shell.has_shown_error = shell.has_lost_value = False
+        with self._streams(), _asking(read, self._outlet):
+            try:
+                failure = _failure(await self._run(cell, number))
+            except KeyboardInterrupt as interrupt:  # it came between two steps of IPython's
+                failure = Failure.from_error(interrupt)
+                self._outlet.emit(failure)
+                shell.has_shown_error = True
+            self._outlet.flush()
+        payload = shell.payload_manager.read_payload()
+        shell.payload_manager.clear_payload()
+        return Ended(
+            shell.execution_count,
+            payload,
+            failed=failure is not None or shell.has_lost_value,
+            # IPython prints some errors, such as a misspelt magic's, as plain text.
+            failure=None if shell.has_shown_error else failure,
+        )
+
+    async def _run(self, cell: LocalCell, number: int | None) -> ExecutionResult:
+        """What may be interrupted at any point: `is_running_in` knows it by its name."""
+        shell = self._ipython
+        if number is not None:
+            shell.execution_count = number
+        transformed, error = cell.body, None
+        try:
+            transformed = shell.transform_cell(cell.body)
+        except Exception:  # noqa: BLE001 -- whatever the tokenizer says, IPython shows it
+            error = sys.exc_info()
+        result = None
+        try:
+            result = await shell.run_cell_async(
+                cell.body,
+                store_history=number is not None,
+                transformed_cell=cell.head + transformed,  # tracebacks count the cell's lines
+                preprocessing_exc_tuple=error,
+            )
+        finally:
+            shell.events.trigger("post_execute")
+            shell.events.trigger("post_run_cell", result)
+        return result
+
+    @staticmethod
+    def is_running_in(frame: FrameType | None) -> bool:
+        """Whether a frame of the main thread belongs to a cell that runs here.
+
+        While such a cell awaits something the event loop runs instead, and the answer is no.
+        """
+        code = LocalShell._run.__code__
+        while frame is not None and frame.f_code is not code:
+            frame = frame.f_back
+        return frame is not None
+
+    # -- questions about names ---------------------------------------------------------------
+
+    def variables(self, prefix: str) -> list[str]:
+        """The names of the user's variables that begin with a text."""
+        return variables_like(prefix, self.namespace, self._ipython.user_ns_hidden)
+
+    def complete(self, cell: LocalCell, cursor_pos: int) -> dict[str, Any]:
+        """The content of a `complete_reply`."""
+        with provisionalcompleter():
+            found = list(
+                rectify_completions(
+                    cell.code, self._ipython.Completer.completions(cell.code, cursor_pos)
+                )
+            )
+        entries = [
+            {
+                "start": match.start,
+                "end": match.end,
+                "text": match.text,
+                "type": match.type,
+                "signature": match.signature,
+            }
+            for match in found
+        ]
+        return {
+            "status": "ok",
+            "matches": [match.text for match in found],
+            "cursor_start": found[0].start if found else cursor_pos,
+            "cursor_end": found[0].end if found else cursor_pos,
+            "metadata": {"_jupyter_types_experimental": entries},
+        }
+
+    def inspect(self, cell: LocalCell, cursor_pos: int, detail_level: int) -> dict[str, Any]:
+        """The content of an `inspect_reply`."""
+        name = token_at_cursor(cell.code, cursor_pos)
+        try:
+            data = self._ipython.object_inspect_mime(name, detail_level=detail_level)
+        except KeyError:
+            data = {}
+        data = {mime: text for mime, text in data.items() if mime == "text/plain"}
+        return {"status": "ok", "found": bool(data), "data": data, "metadata": {}}
+
+    def evaluate(self, expressions: dict[str, str]) -> dict[str, Any]:
+        """The values of a request's `user_expressions`."""
+        values: dict[str, Any] = self._ipython.user_expressions(expressions)
+        return values
+
+    @contextmanager
+    def _streams(self) -> Iterator[None]:
+        with (
+            redirect_stdout(OutletStream(self._outlet, "stdout")),
+            redirect_stderr(OutletStream(self._outlet, "stderr")),
+        ):
+            yield
+
+
+@contextmanager
+def _asking(read: Read | None, outlet: Outlet) -> Iterator[None]:
+    """Let `input` and `getpass` ask in the notebook."""
+
+    def ask(prompt: object, hidden: bool) -> str:
+        if read is None:
+            raise StdinNotImplementedError(NO_INPUT)
+        outlet.flush()
+        return read(str(prompt), hidden)
+
+    def ask_plainly(prompt: object = "", /) -> str:
+        return ask(prompt, hidden=False)
+
+    def ask_unseen(prompt: str = "Password: ", stream: object = None) -> str:  # noqa: ARG001
+        return ask(prompt, hidden=True)
+
+    saved = builtins.input, getpass.getpass
+    builtins.input, getpass.getpass = ask_plainly, ask_unseen
+    try:
+        yield
+    finally:
+        builtins.input, getpass.getpass = saved
+
+
+def _failure(result: ExecutionResult) -> Failure | None:
+    error = result.error_before_exec or result.error_in_exec
+    return None if error is None else Failure.from_error(error)

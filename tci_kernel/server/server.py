@@ -1,0 +1,182 @@
+"""Starts and stops a local server: embedded in a kernel's process, or alone as a command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from traitlets import Int, Unicode
+from traitlets.config import Configurable
+
+from tci_kernel.client.client import is_loopback
+from tci_kernel.config.traits import Seconds
+from tci_kernel.core.errors import ConfigurationError
+from tci_kernel.server.handlers import make_app
+from tci_kernel.server.janitor import Janitor
+from tci_kernel.server.sessions import SessionPool
+from tci_kernel.server.supply import InterpreterSupply
+
+# Seconds that a session lives where nothing else is said: the service's documented 60 minutes.
+SESSION_LIFETIME = 3600.0
+
+# Seconds for an embedded server's sessions, which end with their kernel and cost nothing.
+EMBEDDED_LIFETIME = 30 * 24 * 3600.0
+
+# Tornado's own limit would close the connection without an answer; the handlers have theirs.
+_NO_LIMIT = 2**62
+
+
+class LocalServer(Configurable):
+    """A server on this computer that speaks the service's API.
+
+    It answers after `start` or `embed`, until `aclose`.
+
+    Attributes:
+        base_url: where it answers, with its version path.
+        token: what callers must send as a bearer token; empty if anything will do.
+    """
+
+    session_lifetime = Seconds(
+        None,
+        allow_none=True,
+        help="Seconds that a session lives. By default an hour in a server that runs alone, which "
+        "is the service's documented lifetime, and 30 days in one that is embedded in a kernel: "
+        "its sessions end with the kernel and cost nothing.",
+    ).tag(config=True)
+
+    max_sessions = Int(
+        64,
+        min=1,
+        help="How many sessions may live at once; each is a process of some 60 MB. A server that "
+        "runs alone keeps one more process ready for the next session, unless it has as many "
+        "sessions as it may.",
+    ).tag(config=True)
+
+    kernel_name = Unicode("python3", help="The kernelspec that runs the code of each session.").tag(
+        config=True
+    )
+
+    _http: HTTPServer
+    _pool: SessionPool
+    _janitor: Janitor
+    base_url: str
+    token: str
+
+    def start(self, *, host: str = "127.0.0.1", port: int = 0, token: str = "") -> None:
+        """Begin to answer, on the running event loop, and start an interpreter ahead of need.
+
+        Args:
+            host: a name or address to bind to.
+            port: a TCP port; 0 takes a free one.
+            token: what callers must send; needed off loopback.
+
+        Raises:
+            ConfigurationError: it would be open to the network, or can't start; says why.
+        """
+        if not token and not is_loopback(host):
+            raise ConfigurationError(
+                f"{host} can be reached from other machines: give a token (--token T, or the "
+                "environment variable TCI_SERVER_TOKEN), or bind to 127.0.0.1."
+            )
+        self._listen(host, port, token)
+        self._pool.keep_spare()
+
+    def _listen(self, host: str, port: int, token: str) -> None:
+        lifetime = self.session_lifetime or SESSION_LIFETIME
+        _check_lifetime(lifetime)
+        _check_kernelspec(self.kernel_name)
+        try:
+            sockets = bind_sockets(port, host)
+        except OSError as error:
+            raise ConfigurationError(f"Can't listen on {host}:{port}: {error.strerror}.") from error
+        root = Path(tempfile.mkdtemp(prefix="tci-"))
+        self._janitor = Janitor(root)
+        supply = InterpreterSupply(root, self._janitor, self.kernel_name)
+        self._pool = SessionPool(supply, lifetime=lifetime, max_sessions=self.max_sessions)
+        app = make_app(self._pool, host=host, token=token or None)
+        self._http = HTTPServer(app, max_body_size=_NO_LIMIT)
+        self._http.add_sockets(sockets)
+        self.base_url = _url(host, sockets[0].getsockname()[1])
+        self.token = token
+
+    @classmethod
+    def embed(cls, parent: Configurable | None = None) -> LocalServer:
+        """Start a server for this process alone: on loopback, with a random token.
+
+        Its only session, as a rule, is opened ahead of need; so it keeps no other interpreter.
+
+        Args:
+            parent: whose configuration it takes.
+
+        Raises:
+            ConfigurationError: as `start`.
+        """
+        server = cls(parent=parent)
+        server.session_lifetime = server.session_lifetime or EMBEDDED_LIFETIME
+        server._listen("127.0.0.1", 0, secrets.token_urlsafe(32))
+        return server
+
+    async def open_session(self) -> str:
+        """Start a session without running code in it, and give its id."""
+        return (await self._pool.create()).id
+
+    async def aclose(self) -> None:
+        """Stop: no process and no directory is left."""
+        self._http.stop()
+        await self._pool.close()
+        await self._http.close_all_connections()
+        await asyncio.to_thread(self._janitor.close)
+
+
+async def serve(server: LocalServer, *, host: str, port: int, token: str) -> None:
+    """Run a server until SIGTERM, SIGINT or SIGHUP. Prints its base URL first.
+
+    Raises:
+        ConfigurationError: as `LocalServer.start`.
+    """
+    server.start(host=host, port=port, token=token)
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    print(server.base_url, flush=True)
+    if not token:
+        print(
+            "No token: everybody on this machine can run code as "
+            f"{os.environ.get('USER', 'you')}. Give one with --token.",
+            file=sys.stderr,
+        )
+    await stop.wait()
+    await server.aclose()
+
+
+def _check_lifetime(seconds: float) -> None:
+    try:
+        datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise ConfigurationError(f"{seconds} seconds are beyond all calendars.") from error
+
+
+def _check_kernelspec(kernel_name: str) -> None:
+    manager = KernelSpecManager()
+    try:
+        manager.get_kernel_spec(kernel_name)
+    except NoSuchKernel as error:
+        known = ", ".join(sorted(manager.find_kernel_specs()))
+        raise ConfigurationError(
+            f"There is no kernel {kernel_name!r}. There are: {known}."
+        ) from error
+
+
+def _url(host: str, port: int) -> str:
+    """The base URL for a client on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
+    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"

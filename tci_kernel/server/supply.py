@@ -1,0 +1,145 @@
+"""Starts the interpreters of a server, and keeps one ready for the next session."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq.asyncio
+from jupyter_client.kernelspec import KernelSpecManager
+
+from tci_kernel.core.errors import RequestRejected
+from tci_kernel.server.interpreter import Interpreter
+from tci_kernel.server.janitor import Janitor
+
+# The form of the service's ids: `ses_` and 21 alphanumerics.
+_ALPHABET = string.ascii_letters + string.digits
+_ID_LENGTH = 21
+
+
+@dataclass(frozen=True, slots=True)
+class _Spare:
+    """An interpreter that waits for its session, and what to compare before it gets one.
+
+    Attributes:
+        interpreter: has started.
+        begun: when it began to, in ns since 1970.
+        kernelspec: the file that it was started from, and when that was written.
+        packages: where packages for it are installed.
+    """
+
+    interpreter: Interpreter
+    begun: int
+    kernelspec: tuple[Path, int]
+    packages: Sequence[Path]
+
+    async def is_good(self, kernelspec: tuple[Path, int]) -> bool:
+        """Whether it lives, and is what a new one would be.
+
+        Some of what is installed, an editable package for instance, counts from a start on.
+        """
+        return (
+            kernelspec == self.kernelspec
+            and all(_written(directory) < self.begun for directory in self.packages)
+            and await self.interpreter.alive()
+        )
+
+
+class InterpreterSupply:
+    """Where sessions get their interpreters from, each in a directory named as a session's id.
+
+    Args:
+        root: a private directory; working directories and kernel sockets go below it.
+        janitor: removes what is left if this process is killed.
+        kernel_name: the kernelspec of each interpreter.
+    """
+
+    def __init__(self, root: Path, janitor: Janitor, kernel_name: str) -> None:
+        self._root = root
+        self._janitor = janitor
+        self._kernel_name = kernel_name
+        self._serial = 0
+        self._spare: asyncio.Task[_Spare] | None = None
+        self._context = zmq.asyncio.Context()
+        # A burst of displays must not overflow the queue in front of us.
+        self._context.setsockopt(zmq.RCVHWM, 0)
+        self._context.setsockopt(zmq.LINGER, 0)
+
+    def prepare(self) -> None:
+        """Start an interpreter for the next `take`, unless that was tried already."""
+        if self._spare is None:
+            self._spare = asyncio.create_task(self._start_spare())
+
+    async def take(self) -> Interpreter:
+        """Give an interpreter: the prepared one, which may be starting still, or else a new one.
+
+        Raises:
+            RequestRejected: it does not start.
+        """
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            with suppress(RequestRejected):  # what keeps a new one from starting now will say so
+                prepared = await spare
+                if await prepared.is_good(self._kernelspec()):
+                    return prepared.interpreter
+                await prepared.interpreter.close("never used")
+        return await self._start()
+
+    async def close(self) -> None:
+        """End the prepared interpreter, and the sockets of all."""
+        if self._spare is not None:
+            self._spare.cancel()
+            [prepared] = await asyncio.gather(self._spare, return_exceptions=True)
+            if isinstance(prepared, _Spare):
+                await prepared.interpreter.close("never used")
+        self._context.destroy(linger=0)
+
+    async def _start_spare(self) -> _Spare:
+        begun, kernelspec = time.time_ns(), self._kernelspec()
+        interpreter = await self._start()
+        try:
+            packages = await interpreter.package_directories()
+        except BaseException:
+            await asyncio.shield(interpreter.close("never used"))
+            raise
+        return _Spare(interpreter, begun, kernelspec, packages)
+
+    def _kernelspec(self) -> tuple[Path, int]:
+        directory = KernelSpecManager().find_kernel_specs().get(self._kernel_name.lower(), "")
+        path = Path(directory, "kernel.json")
+        return path, _written(path)
+
+    async def _start(self) -> Interpreter:
+        """Start an interpreter whole, or leave nothing of it."""
+        self._serial += 1
+        interpreter = Interpreter(
+            self._kernel_name,
+            self._root / _new_id(),
+            self._root / str(self._serial),
+            self._context,
+            self._janitor,
+        )
+        try:
+            await interpreter.start()
+        except BaseException:
+            await asyncio.shield(interpreter.close("never started"))
+            raise
+        return interpreter
+
+
+def _new_id() -> str:
+    return "ses_" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def _written(path: Path) -> int:
+    """When a file or directory was last written, in ns since 1970; 0 if it does not exist."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,108 @@
+"""The working directory of a session, and the files that a request writes into it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from tci_kernel.client.schema import File
+from tci_kernel.core.errors import RequestRejected
+
+# What Linux and macOS allow in one component of a path, in bytes.
+NAME_MAX = 255
+
+
+def decode(files: Sequence[File]) -> list[tuple[PurePosixPath, bytes]]:
+    """Check all files before the first is written.
+
+    Raises:
+        RequestRejected: a name leaves the working directory or can't be a file's, or a content
+            is not what its encoding says.
+    """
+    decoded = [
+        (_checked_name(file.name, f"files.{i}.name"), _content(file, f"files.{i}.content"))
+        for i, file in enumerate(files)
+    ]
+    names = {name for name, _ in decoded}
+    for i, (name, _) in enumerate(decoded):
+        if not names.isdisjoint(name.parents):
+            raise _rejection(i, "is below another file of the request")
+    return decoded
+
+
+def write(directory: Path, files: Sequence[tuple[PurePosixPath, bytes]]) -> None:
+    """Write decoded files, with the directories that their names have: all of them or none.
+
+    Raises:
+        RequestRejected: what is there already is in the way, the name leads out of the working
+            directory over a symbolic link, or the disk is full.
+    """
+    for i, (name, _) in enumerate(files):
+        with _rejecting_errors(i):
+            _check_place(directory, name, i)
+    for i, (name, content) in enumerate(files):
+        with _rejecting_errors(i):
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def remove(*directories: Path) -> None:
+    """Remove what a session leaves, as far as it can be; the janitor removes the rest."""
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _check_place(directory: Path, name: PurePosixPath, i: int) -> None:
+    """Check that a file can be written here. To open a pipe would block the whole server."""
+    path = directory / name
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.stat()  # raises for loops of links, and for what is too long as a whole
+    if not path.resolve().is_relative_to(directory.resolve()):
+        raise _rejection(i, "leads out of the working directory")
+    if path.exists() and not path.is_file():
+        raise _rejection(i, "is there already, and is not a file")
+    parents = [directory / parent for parent in name.parents]
+    if any(parent.exists() and not parent.is_dir() for parent in parents):
+        raise _rejection(i, "is below a file that is there already")
+
+
+@contextmanager
+def _rejecting_errors(i: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _rejection(i, f"can't be written: {error.strerror}") from error
+
+
+def _rejection(i: int, problem: str) -> RequestRejected:
+    param = f"files.{i}.name"
+    return RequestRejected(f"'{param}' {problem}.", param=param)
+
+
+def _checked_name(name: str, param: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise RequestRejected(
+            f"'{param}' must be a path inside the working directory: relative, without '..'.",
+            param=param,
+        )
+    if not path.name or name.endswith("/") or not _is_encodable(name):
+        raise RequestRejected(f"'{param}' is not the name of a file.", param=param)
+    if any(len(part.encode()) > NAME_MAX for part in path.parts):
+        raise RequestRejected(f"'{param}' is too long.", param=param)
+    return path
+
+
+def _is_encodable(name: str) -> bool:
+    """Whether a file system can hold the name: no NUL, no half of a surrogate pair."""
+    return "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _content(file: File, param: str) -> bytes:
+    try:
+        return file.to_bytes()
+    except ValueError as error:
+        raise RequestRejected(f"'{param}' can't be decoded: {error}.", param=param) from error

@@ -1,0 +1,1 @@
+"""The direct way: a cell's code is the request, its outputs are the answer."""

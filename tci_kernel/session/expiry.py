@@ -1,0 +1,80 @@
+"""When a session ends: asked once, beside the cells, and said once, before it is too late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from tci_kernel.client.schema import SessionInfo
+from tci_kernel.core.errors import TCIError
+from tci_kernel.session.direct.sending import duration
+
+# A session with less time left than this is worth a warning.
+WARN_BEFORE = timedelta(minutes=5)
+
+# Seconds that a cell's reply may wait for the list of sessions, before a warning is given.
+LISTING_LIMIT = 2.0
+
+
+class ExpiryWatch:
+    """Watches one session's end.
+
+    Args:
+        look_up: gives the session as the service lists it, or None if it does not.
+
+    Attributes:
+        expires_at: None until the service has said so.
+    """
+
+    def __init__(self, look_up: Callable[[], Awaitable[SessionInfo | None]]) -> None:
+        self._look_up = look_up
+        self._asking: asyncio.Task[None] | None = None
+        self._warned = False
+        self.expires_at: datetime | None = None
+
+    def ask_once(self) -> None:
+        """Ask the service, in the background, if it was not asked yet."""
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask())
+
+    def close(self) -> None:
+        """Stop asking."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def is_gone(self) -> bool:
+        """Whether the service's list of sessions, which is its last word, lacks this one."""
+        try:
+            return await self._look_up() is None
+        except TCIError:
+            return False
+
+    async def warning(self) -> str | None:
+        """A warning, once, if the session ends soon.
+
+        The service is asked again before it is given: another one may extend its sessions.
+        """
+        if self._warned or not self._ends_soon():
+            return None
+        with suppress(TimeoutError):  # what was known before still stands then
+            async with asyncio.timeout(LISTING_LIMIT):
+                await self._ask()
+        if self.expires_at is None or not self._ends_soon():
+            return None
+        self._warned = True
+        left = duration(max(0.0, (self.expires_at - datetime.now(UTC)).total_seconds()))
+        return (
+            f"This session expires in {left}, at {self.expires_at:%H:%M:%S %Z}, and its variables "
+            "and files go with it.\n"
+        )
+
+    def _ends_soon(self) -> bool:
+        return self.expires_at is not None and self.expires_at - datetime.now(UTC) < WARN_BEFORE
+
+    async def _ask(self) -> None:
+        with suppress(TCIError):  # it stays unknown then, and no warning will be given
+            info = await self._look_up()
+            if info is not None and info.expires_at is not None:
+                self.expires_at = info.expires_at
