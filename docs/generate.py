@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tci_kernel.cli.common import CATALOGUE
 from tci_kernel.cli.root import commands
 from tci_kernel.client import failures
 from tci_kernel.commands.run import tci
@@ -22,7 +23,7 @@ DIRECTORY = Path(__file__).parent
 def configuration() -> str:
     """The settings, by class."""
     lines: list[str] = []
-    for cls in settings.classes():
+    for cls in CATALOGUE.classes():
         lines += [f"## {cls.__name__}", "", (cls.__doc__ or "").partition("\n")[0], ""]
         for name, trait in settings.traits(cls).items():
             kind = trait.info() + (" or None" if trait.allow_none else "")

@@ -9,19 +9,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tci_kernel._version import __version__
+
 if TYPE_CHECKING:
     from tci_kernel.client.client import TCIClient
     from tci_kernel.core.errors import TCIError
     from tci_kernel.kernel.kernel import TCIKernel
 
-__version__ = "0.1.0"
-
 __all__ = ["TCIClient", "TCIError", "TCIKernel", "__version__"]
 
-_HOME = {"TCIClient": "client.client", "TCIError": "core.errors", "TCIKernel": "kernel.kernel"}
+_HOMES = {
+    "TCIClient": "tci_kernel.client.client",
+    "TCIError": "tci_kernel.core.errors",
+    "TCIKernel": "tci_kernel.kernel.kernel",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)

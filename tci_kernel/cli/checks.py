@@ -7,6 +7,7 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,17 +18,19 @@ from jupyter_client.kernelspec import KernelSpecManager
 from packaging.requirements import Requirement
 from traitlets.config import Config, Configurable
 
-from tci_kernel import __version__
+from tci_kernel._version import __version__
+from tci_kernel.cli.common import CATALOGUE
 from tci_kernel.client import keys
-from tci_kernel.client.client import TCIClient, proxy_for, tls_context
+from tci_kernel.client.client import TCIClient
 from tci_kernel.client.failures import failure
-from tci_kernel.config import kernelspecs as kernelspec
-from tci_kernel.config import settings
+from tci_kernel.client.transport import proxy_for, tls_context
+from tci_kernel.config import kernelspecs
 from tci_kernel.config.environment import install_command
-from tci_kernel.core.errors import ConfigurationError, TCIError
-from tci_kernel.core.messages import Failure, Stream
-from tci_kernel.runtime import Request, Service
-from tci_kernel.session.direct.sending import Cell
+from tci_kernel.config.settings import Settings, merged
+from tci_kernel.core.cell import Cell
+from tci_kernel.core.errors import ConfigurationError, Interrupted, TCIError
+from tci_kernel.core.messages import Message
+from tci_kernel.runtime import Runtime
 
 LOGOS = ("logo-32x32.png", "logo-64x64.png", "logo-svg.svg")
 
@@ -45,7 +48,7 @@ class Check:
         name: what was looked at.
         status: `ok`, `failed` or `skipped`.
         detail: what was found.
-        advice: what to do about it; may be empty.
+        advice: what to do about it, a command indented in a line of its own; may be empty.
     """
 
     name: str
@@ -67,7 +70,7 @@ class Examination:
 
     def __init__(self, *, execute: bool) -> None:
         self._execute = execute
-        self._layers: list[settings.Layer] = []
+        self._settings = Settings(CATALOGUE)
         self._config = Config()
         self._client = TCIClient()
         self._is_cut_off = False
@@ -96,9 +99,11 @@ class Examination:
             return Check(name, "ok", await look())
         except _Skipped as skipped:
             return Check(name, "skipped", *skipped.args)
+        except Interrupted:
+            raise
         except TCIError as error:
-            detail, _, advice = str(error).partition("\n")
-            return Check(name, "failed", detail, advice)
+            advice = " ".join(part for part in (error.fate, error.advice) if part)
+            return Check(name, "failed", error.what, advice)
 
     def _reachable(self, look: Callable[[], Awaitable[str]]) -> Callable[[], Awaitable[str]]:
         """A look at the service, which takes a key and the way there."""
@@ -134,27 +139,32 @@ class Examination:
                 wrong.append(f"{needed.name} {version} is not {needed.specifier}")
                 wanted.append(text)
         if wrong:
-            raise ConfigurationError(f"{'; '.join(wrong)}\nRun: {install_command(*wanted)}")
+            command = install_command(*wanted)
+            raise ConfigurationError("; ".join(wrong), advice=f"Run this:\n  {command}")
         return ", ".join(found)
 
     async def _configuration(self) -> str:
-        self._layers, problems = settings.read_files()
-        self._config = settings.merged(self._layers)
+        layers, problems = CATALOGUE.read_files()
+        self._settings = Settings(CATALOGUE, layers)
+        self._config = merged(layers)
         self._client = TCIClient(config=self._config)
         if problems:
             raise ConfigurationError("\n".join(problems))
-        return ", ".join(layer.source for layer in self._layers) or "no configuration file"
+        return ", ".join(layer.source for layer in layers) or "no configuration file"
 
     async def _kernelspecs(self) -> str:
         specs = KernelSpecManager().find_kernel_specs()
         ours = {name: Path(place) for name, place in sorted(specs.items())}
-        ours = {name: place for name, place in ours.items() if kernelspec.is_ours(place)}
+        ours = {name: place for name, place in ours.items() if kernelspecs.is_ours(place)}
         if not ours:
-            raise ConfigurationError("Jupyter finds none here.\nRun 'tci-kernel install --user'.")
+            raise ConfigurationError(
+                "Jupyter finds none here.", advice="Run 'tci-kernel install --user'."
+            )
         wrong = [f"{name}: {what}" for name, place in ours.items() for what in _faults(place)]
         if wrong:
             raise ConfigurationError(
-                f"{'; '.join(wrong)}\nRun 'tci-kernel install' again, where it was installed."
+                "; ".join(wrong),
+                advice="Run 'tci-kernel install' again, where it was installed.",
             )
         return ", ".join(f"{name} ({place})" for name, place in ours.items())
 
@@ -162,16 +172,15 @@ class Examination:
 
     async def _key(self) -> str:
         if self._client.api_key:
-            (key,) = (
-                one for one in settings.in_force(self._layers) if one.name.endswith(".api_key")
-            )
-            return f"from: {key.source}"
+            in_force = self._settings.in_force()
+            (source,) = (one.source for one in in_force if one.name == "TCIClient.api_key")
+            return f"from: {source}"
         found = ""
         try:
             found = await keys.in_time(self._client.base_url)
             why = "neither set nor in the keyring"
         except ConfigurationError as error:
-            why = f"not set. {str(error).splitlines()[0]}"
+            why = f"not set. {error.what}"
         except TimeoutError:
             why = "not set. The keyring does not answer"
         if not found:
@@ -241,18 +250,22 @@ class Examination:
 
     async def _round_trip(self, *, local: bool) -> str:
         """Run a cell in a session of its own."""
-        service = Service(Configurable(config=self._config), local=local, session_id="")
+        parent = Configurable(config=self._config)
+        runtime = Runtime(parent, local=local, session_id="", settings=self._settings)
+        cell = Cell(_CODE)
         start = time.perf_counter()
         printed = ""
         try:
-            await service.ensure_key(Request(_CODE))
-            async for event in service.session.run(Cell(_CODE)):
-                if isinstance(event, Stream):
-                    printed += event.text
-                if isinstance(event, Failure):
-                    printed += "\n".join(event.traceback)
+            await runtime.ensure_key(cell)
+            async with aclosing(runtime.session.run(cell)) as messages:
+                async for message in messages:
+                    match message:
+                        case Message("stream", {"text": text}):
+                            printed += text
+                        case Message("error", {"traceback": lines}):
+                            printed += "\n".join(lines)
         finally:
-            await service.aclose()
+            await runtime.aclose()
         if printed != _EXPECTED:
             raise failure("body", f"{_CODE} printed {printed!r}.")
         return f"a cell ran in {time.perf_counter() - start:.1f} s"

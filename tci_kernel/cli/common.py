@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 from traitlets.config import Config
 
 from tci_kernel.client import keys
 from tci_kernel.client.client import TCIClient
+from tci_kernel.core.errors import TCIError
+from tci_kernel.kernel.catalogue import catalogue
+
+if TYPE_CHECKING:
+    from tci_kernel.kernel.app import TCIKernelApp
 
 # How a command ends, for scripts. Documented in the help and in docs/command-line.md.
 OK = 0
@@ -17,7 +25,34 @@ USAGE = 2
 SERVICE = 3
 INTERRUPTED = 130
 
+# What to do where there is no key, for every command that asks the service.
+GIVE_A_KEY = "Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY."
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def _application() -> type[TCIKernelApp]:
+    from tci_kernel.kernel.app import TCIKernelApp  # noqa: PLC0415 - slow to import
+
+    return TCIKernelApp
+
+
+# What can be set.
+CATALOGUE = catalogue(_application)
+
+
+@contextmanager
+def advising(advice: Mapping[type[TCIError], str]) -> Iterator[None]:
+    """Have errors advise who sits at a command line, and not who reads a notebook.
+
+    Args:
+        advice: what to do, by the error's class.
+    """
+    try:
+        yield
+    except TCIError as error:
+        error.advice = advice.get(type(error), error.advice)
+        raise
 
 
 def print_json(value: object) -> None:

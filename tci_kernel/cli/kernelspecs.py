@@ -32,7 +32,7 @@ def _place(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _chosen(*, user: bool, sys_prefix: bool, prefix: str | None) -> dict[str, Any]:
-    """The place that is meant, as `kernelspec` takes it."""
+    """The place that is meant, as `config.kernelspecs` takes it."""
     if user + sys_prefix + (prefix is not None) > 1:
         raise click.UsageError("Give one of --user, --sys-prefix and --prefix.")
     return {"user": user, "prefix": sys.prefix if sys_prefix else prefix}
@@ -68,10 +68,10 @@ def install(
     as_json: bool,
 ) -> None:
     """Write the kernelspecs, with this interpreter's absolute path."""
-    from tci_kernel.config import kernelspecs as kernelspec  # noqa: PLC0415 - jupyter_client is slow to import
+    from tci_kernel.config import kernelspecs  # noqa: PLC0415 - jupyter_client is slow to import
 
     place = _chosen(user=user, sys_prefix=sys_prefix, prefix=prefix)
-    paths = kernelspec.install(**place, name=name, display_name=display_name)
+    paths = kernelspecs.install(**place, name=name, display_name=display_name)
     _report("Installed", paths, as_json)
 
 
@@ -87,7 +87,7 @@ def uninstall(
     *, user: bool, sys_prefix: bool, prefix: str | None, name: str, as_json: bool
 ) -> None:
     """Remove what install wrote in the same place."""
-    from tci_kernel.config import kernelspecs as kernelspec  # noqa: PLC0415
+    from tci_kernel.config import kernelspecs  # noqa: PLC0415
 
     place = _chosen(user=user, sys_prefix=sys_prefix, prefix=prefix)
-    _report("Removed", kernelspec.uninstall(**place, name=name), as_json)
+    _report("Removed", kernelspecs.uninstall(**place, name=name), as_json)

@@ -9,10 +9,11 @@ import sys
 import click
 from traitlets.config import Config
 
+from tci_kernel.cli.common import CATALOGUE
 from tci_kernel.client import keys
 from tci_kernel.client.client import TCIClient
-from tci_kernel.config import settings
 from tci_kernel.core.errors import AuthenticationFailed, ConfigurationError, TCIError
+from tci_kernel.core.text import wrapped
 
 
 @click.command(
@@ -22,7 +23,8 @@ Examples:
   tci-kernel login
   pass show together | tci-kernel login
 \b
-The service's address is part of what is stored: with another TOGETHER_BASE_URL, log in again.
+The service's address is part of what is stored.
+With another TOGETHER_BASE_URL, log in again.
 """
 )
 def login() -> None:
@@ -31,7 +33,7 @@ def login() -> None:
     It is asked for without echo, or read from standard input if that is no terminal, and tried
     at the service first. Needs the package keyring.
     """
-    config = settings.load()
+    config = CATALOGUE.load()
     keyring = keys.name()
     key = _read()
     if not key:
@@ -40,7 +42,8 @@ def login() -> None:
     asyncio.run(_try(client))
     keys.store(client.base_url, client.api_key)
     click.echo(f"The key for {client.base_url} is now in the keyring ({keyring}).")
-    _warn_of_others(config)
+    if place := _elsewhere(config):
+        click.echo(f"The key in {place} is used before it: remove that.", err=True)
 
 
 def _read() -> str:
@@ -63,8 +66,8 @@ async def _try(client: TCIClient) -> None:
     except (ConfigurationError, AuthenticationFailed):
         raise
     except TCIError as error:
-        reason = str(error).splitlines()[0]
-        click.echo(f"The key could not be tried, and is stored all the same: {reason}", err=True)
+        said = f"The key could not be tried, and is stored all the same: {error.what}"
+        click.echo(wrapped(said), err=True)
     finally:
         await client.aclose()
 
@@ -72,16 +75,23 @@ async def _try(client: TCIClient) -> None:
 @click.command()
 def logout() -> None:
     """Remove your API key from the operating system's keyring."""
-    config = settings.load()
+    config = CATALOGUE.load()
     base_url = TCIClient(config=config).base_url
-    done = "removed from" if keys.forget(base_url) else "not in"
+    left = _elsewhere(config)
+    still = f"A key is still in {left}, and is used: remove it there." if left else ""
+    try:
+        done = "removed from" if keys.forget(base_url) else "not in"
+    except ConfigurationError as error:
+        error.fate, error.advice = "No key was removed.", still
+        raise
     click.echo(f"The key for {base_url} is {done} the keyring ({keys.name()}).")
-    _warn_of_others(config)
+    if still:
+        click.echo(still, err=True)
 
 
-def _warn_of_others(config: Config) -> None:
-    """Say if a key is set elsewhere, which is used before the keyring's."""
+def _elsewhere(config: Config) -> str:
+    """Where a key is set that is used before the keyring's; empty if nowhere."""
     if "TCIClient.api_key" in config:
-        click.echo("A key in tci_kernel_config.py is used before the keyring's.", err=True)
-    elif os.environ.get("TOGETHER_API_KEY"):
-        click.echo("TOGETHER_API_KEY is set, and is used before the keyring's key.", err=True)
+        return "tci_kernel_config.py"
+    is_in_environment = bool(os.environ.get("TOGETHER_API_KEY"))
+    return "the environment variable TOGETHER_API_KEY" if is_in_environment else ""

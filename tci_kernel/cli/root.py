@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from tci_kernel import __version__
+from tci_kernel._version import __version__
 from tci_kernel.cli.common import FAILED, INTERRUPTED, OK, SERVICE, USAGE
 from tci_kernel.cli.doctor import doctor
 from tci_kernel.cli.kernelspecs import install, uninstall
@@ -16,21 +16,8 @@ from tci_kernel.cli.login import login, logout
 from tci_kernel.cli.run import run as run_
 from tci_kernel.cli.serve import serve
 from tci_kernel.cli.sessions import sessions
-from tci_kernel.core.errors import (
-    ConfigurationError,
-    MissingKey,
-    SessionExpired,
-    TCIError,
-    UsageError,
-)
-
-# What to do, where an error's own advice is for who reads a notebook.
-_ADVICE = {
-    MissingKey: "Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY. "
-    "'tci-kernel run --local' needs no key.",
-    SessionExpired: "Without --session the code runs in a new session. 'tci-kernel sessions' lists "
-    "those that there are.",
-}
+from tci_kernel.core.errors import ConfigurationError, Interrupted, TCIError, UsageError
+from tci_kernel.core.text import WIDTH, wrapped
 
 
 class _Commands(click.Group):
@@ -43,7 +30,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
     epilog="""
 \b
 Examples:
@@ -52,7 +39,7 @@ Examples:
   tci-kernel run analysis.py            run a script in a new session
   echo 'print(6 * 7)' | tci-kernel run --local -
 \b
-Options without a command are those of the kernel; 'tci-kernel kernel --help' shows them:
+Options without a command are those of the kernel. 'tci-kernel kernel --help' has them:
   tci-kernel --generate-config          write a configuration file to edit
   tci-kernel --show-config              each setting, and where its value comes from
   tci-kernel --help-all                 each setting, and what it means
@@ -86,20 +73,14 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return USAGE
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt, Interrupted):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except TCIError as error:
-        click.echo(f"tci-kernel: {_text(error)}", err=True)
+        click.echo(wrapped(f"tci-kernel: {error}"), err=True)
         return USAGE if isinstance(error, (ConfigurationError, UsageError)) else SERVICE
     except BrokenPipeError:
         # Whoever reads the output has had enough of it; at exit Python would flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return status if isinstance(status, int) else OK
-
-
-def _text(error: TCIError) -> str:
-    """What somebody at a command line reads of an error."""
-    advice = _ADVICE.get(type(error))
-    return str(error) if advice is None else f"{error.fact}\n{advice}"

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Mapping
+from contextlib import aclosing, suppress
 from importlib.util import decode_source
 from typing import Any, BinaryIO
 
 import click
 from traitlets.config import Config, Configurable
 
-from tci_kernel.cli.common import FAILED, INTERRUPTED, OK
-from tci_kernel.config import settings
-from tci_kernel.core.errors import UsageError
-from tci_kernel.core.messages import Display, Event, Failure, Result, Stream, failure_after
-from tci_kernel.runtime import Request, Service
-from tci_kernel.session.direct.sending import Cell
+from tci_kernel.cli.common import CATALOGUE, FAILED, GIVE_A_KEY, INTERRUPTED, OK, advising
+from tci_kernel.config.settings import Settings
+from tci_kernel.core.cell import Cell
+from tci_kernel.core.errors import Interrupted, MissingKey, SessionExpired, UsageError
+from tci_kernel.core.messages import Message
+from tci_kernel.runtime import Runtime
+
+_LEFT = "The service has no way to stop code: it may still run there."
+
+_ADVICE = {
+    MissingKey: f"{GIVE_A_KEY}\n'tci-kernel run --local' needs no key.",
+    SessionExpired: "Without --session the code runs in a new session.\n"
+    "'tci-kernel sessions' lists those that there are.",
+}
 
 
 @click.command(
@@ -33,6 +43,7 @@ Without --local or --session it begins a session, which the service bills.
 @click.argument("file", type=click.File("rb"))
 @click.option("--session", "session_id", metavar="ID", default="", help="A session that exists.")
 @click.option("--local", is_flag=True, help="In a local server made for it: no key, no network.")
+@advising(_ADVICE)
 def run(file: BinaryIO, session_id: str, local: bool) -> int:
     """Run a Python script, or standard input (-), at the service.
 
@@ -41,11 +52,13 @@ def run(file: BinaryIO, session_id: str, local: bool) -> int:
     if local and session_id:
         raise click.UsageError("A local server has no sessions yet: give --session or --local.")
     try:
-        return asyncio.run(_run(_code(file), settings.load(), local, session_id))
-    except KeyboardInterrupt:
-        left = "" if local else " The service has no way to stop code: it may still run there."
-        click.echo(f"Interrupted.{left}", err=True)
-        return INTERRUPTED
+        return asyncio.run(_run(_code(file), CATALOGUE.load(), local, session_id))
+    except Interrupted as interrupted:
+        left = _LEFT if interrupted.may_have_run else interrupted.fate
+        click.echo(f"Interrupted. {left}".rstrip(), err=True)
+    except asyncio.CancelledError:
+        click.echo("Interrupted.", err=True)
+    return INTERRUPTED
 
 
 def _code(file: BinaryIO) -> str:
@@ -59,29 +72,46 @@ def _code(file: BinaryIO) -> str:
 
 
 async def _run(code: str, config: Config, local: bool, session_id: str) -> int:
-    service = Service(Configurable(config=config), local=local, session_id=session_id)
-    failure: Failure | None = None
+    runtime = Runtime(
+        Configurable(config=config), local=local, session_id=session_id, settings=Settings()
+    )
+    is_ok = False
+    _stop_on_interrupt(runtime)
     try:
-        service.session.on_expiry = "error"  # no cells are known that could be run again
-        await service.ensure_key(Request(code))
-        async for event in service.session.run(Cell(code)):
-            _show(event)
-            failure = failure_after(failure, event)
+        runtime.session.on_expiry = "error"  # no cells are known that could be run again
+        cell = Cell(code)
+        await runtime.ensure_key(cell)
+        async with aclosing(runtime.session.run(cell)) as messages:
+            async for message in messages:
+                _show(message)
+                is_ok = message.content.get("status") == "ok"  # the last one is the reply
     finally:
-        await service.aclose()
-    return OK if failure is None else FAILED
+        await runtime.aclose()
+    return OK if is_ok else FAILED
 
 
-def _show(event: Event) -> None:
-    """Print what a terminal can show of an event."""
-    match event:
-        case Stream(name, text):
+def _stop_on_interrupt(runtime: Runtime) -> None:
+    """Have Ctrl-C stop the code, or whatever comes before it."""
+    task = asyncio.current_task()
+
+    def stop() -> None:
+        if not runtime.session.interrupt() and task is not None:
+            task.cancel()
+
+    with suppress(NotImplementedError):  # on Windows, where Python itself cancels the task
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
+
+
+def _show(message: Message) -> None:
+    """Print what a terminal can show of a message."""
+    match message:
+        case Message("stream", {"name": name, "text": text}):
             stream = sys.stderr if name == "stderr" else sys.stdout
             stream.write(text)
             stream.flush()
-        case Display(data=data, update=False) | Result(data=data):
+        case Message("display_data" | "execute_result", {"data": data}):
             click.echo(_text(data))
-        case Failure(traceback=lines):
+        case Message("error", {"traceback": lines}):
             # Unlike what the code itself printed, this loses its colours where no terminal is.
             click.echo("\n".join(lines), err=True)
 

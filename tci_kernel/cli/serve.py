@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tci_kernel.config import settings
+from tci_kernel.cli.common import CATALOGUE
 
 
 class _Seconds(click.FloatRange):
@@ -34,8 +34,8 @@ Examples:
   tci-kernel serve --port 8321
   TCI_SERVER_TOKEN=secret tci-kernel serve --host 0.0.0.0 --port 8321
 \b
-The last three options are also settings: c.LocalServer.session_lifetime, .max_sessions and
-.kernel_name in tci_kernel_config.py.
+The last three options are also settings in tci_kernel_config.py:
+c.LocalServer.session_lifetime, .max_sessions and .kernel_name.
 """
 )
 @click.option(
@@ -60,5 +60,5 @@ def serve(host: str, port: int, token: str, **options: Any) -> None:
     from tci_kernel.server import server  # noqa: PLC0415 - tornado is slow to import
 
     given = {name: value for name, value in options.items() if value is not None}
-    made = server.LocalServer(config=settings.load(), **given)
+    made = server.LocalServer(config=CATALOGUE.load(), **given)
     asyncio.run(server.serve(made, host=host, port=port, token=token))

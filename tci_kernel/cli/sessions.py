@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 import click
 from traitlets.config import Config
 
-from tci_kernel.cli.common import as_json, client, print_json
+from tci_kernel.cli.common import CATALOGUE, GIVE_A_KEY, advising, as_json, client, print_json
 from tci_kernel.client.schema import SessionInfo
-from tci_kernel.commands.report import moment, table
-from tci_kernel.config import settings
-from tci_kernel.session.direct.sending import duration
+from tci_kernel.commands.report import table
+from tci_kernel.core.errors import MissingKey
+from tci_kernel.core.text import duration
+
+_NOT_KNOWN = "not known"
 
 
 @click.command(
@@ -24,9 +26,10 @@ Examples:
 """
 )
 @as_json
+@advising({MissingKey: GIVE_A_KEY})
 def sessions(as_json: bool) -> None:
     """List your sessions at the service. Lists only: it starts none."""
-    listed = asyncio.run(_sessions(settings.load()))
+    listed = asyncio.run(_sessions(CATALOGUE.load()))
     if as_json:
         print_json([{**info.to_json(), "expires_in": _left(info)} for info in listed])
         return
@@ -34,14 +37,15 @@ def sessions(as_json: bool) -> None:
     rows = [
         (
             info.id,
-            moment(info.started_at),
-            moment(info.last_execute_at),
-            "not known" if (left := _left(info)) is None else duration(left),
+            _ago(info.started_at),
+            _ago(info.last_execute_at),
+            _NOT_KNOWN if (left := _left(info)) is None else duration(max(left, 0)),
             str(info.execute_count),
         )
         for info in listed
     ]
-    click.echo(table(columns, rows, "There are no sessions.").data["text/plain"])
+    shown = table(columns, rows, "There are no sessions.")
+    click.echo(shown.content["data"]["text/plain"])
 
 
 async def _sessions(config: Config) -> list[SessionInfo]:
@@ -50,6 +54,13 @@ async def _sessions(config: Config) -> list[SessionInfo]:
         return await service.sessions()
     finally:
         await service.aclose()
+
+
+def _ago(time: datetime | None) -> str:
+    """How long ago something was. A terminal has no room for the time itself; --json has it."""
+    if time is None:
+        return _NOT_KNOWN
+    return f"{duration(max((datetime.now(UTC) - time).total_seconds(), 0))} ago"
 
 
 def _left(info: SessionInfo) -> float | None:

@@ -6,33 +6,30 @@ has no use here, and takes a third of the time.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import time
-import urllib.request
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from traitlets.config import Configurable
 
-from tci_kernel import __version__
+from tci_kernel._version import __version__
 from tci_kernel.client.failures import failure, status_failure
 from tci_kernel.client.keys import KeyOrigin
 from tci_kernel.client.schema import (
     ExecuteRequest,
     ExecuteResponse,
-    File,
     SessionInfo,
     SessionsResponse,
     error_message,
 )
+from tci_kernel.client.transport import checked_url, is_caused_by, transport
 from tci_kernel.config.traits import EnvironmentText, Seconds
+from tci_kernel.core.cell import File
 from tci_kernel.core.errors import (
     AuthenticationFailed,
-    ConfigurationError,
     InvalidKey,
     MissingKey,
     TCIError,
@@ -44,26 +41,6 @@ if TYPE_CHECKING:
     import httpx
 
 DEFAULT_BASE_URL = "https://api.together.xyz/v1"
-
-# Seconds that an unused connection is kept. Below the 60 s after which common load balancers
-# close one, so that a request rarely meets a connection that is being closed.
-KEEPALIVE_EXPIRY = 30.0
-
-# A dead peer is noticed within 30 + 6 x 10 s, also during a long cell, and a NAT that forgets
-# silent connections after some minutes does not. macOS has another name for the first.
-KEEPALIVE_OPTIONS = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in (
-            ("TCP_KEEPIDLE", 30),
-            ("TCP_KEEPALIVE", 30),
-            ("TCP_KEEPINTVL", 10),
-            ("TCP_KEEPCNT", 6),
-        )
-        if hasattr(socket, name)
-    ),
-]
 
 _OK = 200
 
@@ -121,6 +98,11 @@ class TCIClient(Configurable):
         if self._found is not None:
             self.api_key, self._found = "", None
 
+    @staticmethod
+    def preload() -> None:
+        """Import what requests need, which takes a while, ahead of the first."""
+        import httpx  # noqa: F401, PLC0415
+
     async def execute(
         self, code: str, session_id: str | None = None, files: Sequence[File] = ()
     ) -> ExecuteResponse:
@@ -161,7 +143,7 @@ class TCIClient(Configurable):
         if body is not None:
             headers["Content-Type"] = "application/json"
         timeout = httpx.Timeout(self.read_timeout, connect=self.connect_timeout, pool=None)
-        url = _checked_url(self.base_url)
+        url = checked_url(self.base_url)
         request = httpx.Request(
             method,
             url + path,
@@ -170,7 +152,7 @@ class TCIClient(Configurable):
             extensions={"timeout": timeout.as_dict()},
         )
         if self._transport is None:  # it belongs to the event loop that runs it
-            self._transport = _transport(url)
+            self._transport = transport(url)
         start = time.perf_counter()
         try:
             response = await self._transport.handle_async_request(request)
@@ -190,13 +172,14 @@ class TCIClient(Configurable):
         return self._with_origin(error) if isinstance(error, AuthenticationFailed) else error
 
     def _with_origin(self, error: TCIError) -> TCIError:
-        """What is wrong with a key, and where the key came from."""
-        origin = self._key_origin()
+        """What is wrong with the key, and where it came from."""
+        origin = self.key_origin
         if origin is not None:
-            error.args = (f"{error}\n{origin.value}",)
+            error.advice = f"{error.advice} {origin.value}"
         return error
 
-    def _key_origin(self) -> KeyOrigin | None:
+    @property
+    def key_origin(self) -> KeyOrigin | None:
         """Where the key came from; None if the caller of this class gave it."""
         if self._found is not None:
             return self._found
@@ -225,8 +208,8 @@ class TCIClient(Configurable):
         if isinstance(error, httpx.ConnectTimeout):
             return "connect timeout", f"No connection to {self.base_url} in time."
         if isinstance(error, unsent):
-            name = "tls" if _is_caused_by(error, ssl.SSLError) else "connect"
-            name = "dns" if _is_caused_by(error, socket.gaierror) else name
+            name = "tls" if is_caused_by(error, ssl.SSLError) else "connect"
+            name = "dns" if is_caused_by(error, socket.gaierror) else name
             return name, f"No connection to {self.base_url} ({reason})."
         name = "read timeout" if isinstance(error, httpx.ReadTimeout) else "lost"
         return name, f"The connection to {self.base_url} was lost ({reason})."
@@ -239,79 +222,7 @@ class TCIClient(Configurable):
             raise self._with_origin(
                 InvalidKey(
                     "The API key has characters that no key has (a space, a line end or a letter "
-                    "outside ASCII), so nothing was sent."
+                    "outside ASCII), so nothing was sent.",
                 )
             )
         return key
-
-
-def _transport(url: str) -> httpx.AsyncHTTPTransport:
-    """The transport to a service: proxy and certificates as the environment says, TCP keep-alive.
-
-    Raises:
-        ConfigurationError: the environment names a proxy or certificates that can't be used.
-    """
-    import httpx  # noqa: PLC0415
-
-    try:
-        return httpx.AsyncHTTPTransport(
-            proxy=proxy_for(url),
-            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_EXPIRY),
-            socket_options=KEEPALIVE_OPTIONS,
-        )
-    except (OSError, ValueError, ImportError) as error:
-        raise ConfigurationError(
-            f"The connection can't be set up: {error}. Nothing was sent.\n"
-            "Check SSL_CERT_FILE, SSL_CERT_DIR and the variables that name a proxy."
-        ) from error
-
-
-def tls_context() -> ssl.SSLContext:
-    """How the other side has to prove who it is, for connections made without httpx."""
-    import httpx  # noqa: PLC0415
-
-    return httpx.create_ssl_context()
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a service; never one for this machine itself."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
-
-
-def _is_caused_by(error: BaseException, kind: type[BaseException]) -> bool:
-    """Whether an exception of a kind lies anywhere behind another."""
-    causes: list[BaseException | None] = [error]
-    while causes:
-        cause = causes.pop()
-        if isinstance(cause, kind):
-            return True
-        if cause is not None:
-            causes += [cause.__cause__, cause.__context__]
-            causes += getattr(cause, "exceptions", ())
-    return False
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine alone."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _checked_url(base_url: str) -> str:
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            f"The service's address {base_url!r} is not an http:// or https:// URL, so nothing "
-            "was sent.\nCheck TOGETHER_BASE_URL or TCIClient.base_url."
-        )
-    return base_url.rstrip("/") + "/"

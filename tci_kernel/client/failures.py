@@ -33,8 +33,8 @@ class Again(Enum):
     """Whether a request is sent again."""
 
     NEVER = "no"
-    ALWAYS = "yes, after a growing pause"
-    IF_TOLD = "only if the service says after how long"
+    ALWAYS = "yes, after a growing pause, for as long as `retry_for` allows"
+    IF_TOLD = "only if the service says after how long, and `retry_for` allows that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +191,8 @@ def _made(
     rule: Rule, detail: str, may_have_run: bool, sent_again: bool, runs_code: bool
 ) -> TCIError:
     ran = "may have run, and may still be running" if may_have_run else "did not run"
-    advice = f"The code {ran}. {rule.advice}"
-    if not runs_code:
-        advice = _RETRY if rule.advice is _CHECK else rule.advice
-    error = rule.error(f"{detail}\n{advice}")
+    advice = _RETRY if rule.advice is _CHECK and not runs_code else rule.advice
+    error = rule.error(detail, fate=f"The code {ran}." if runs_code else "", advice=advice)
     error.may_have_run = may_have_run
     error.sent_again = sent_again
     return error

@@ -137,8 +137,8 @@ def _backend() -> KeyringBackend:
         import keyring  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
         raise ConfigurationError(
-            "Keys are kept in the operating system's keyring, which needs the package keyring.\n"
-            f"Install it: {install_command('keyring')}\n{_INSTEAD}"
+            "Keys are kept in the operating system's keyring, which needs the package keyring.",
+            advice=f"Install it: {install_command('keyring')}\n{_INSTEAD}",
         ) from None
     try:
         chosen = keyring.get_keyring()
@@ -148,9 +148,9 @@ def _backend() -> KeyringBackend:
         if not _is_refused(type(backend)):
             return backend  # type: ignore[no-any-return]
     raise ConfigurationError(
-        f"There is no keyring here that keeps a key safe (found: {chosen.name}).\n"
-        "On Linux it takes a desktop session with GNOME Keyring, KWallet or KeePassXC.\n"
-        f"{_INSTEAD}"
+        f"There is no keyring here that keeps a key safe (found: {chosen.name}).",
+        advice="On Linux it takes a desktop session with GNOME Keyring, KWallet or KeePassXC. "
+        f"{_INSTEAD}",
     )
 
 
@@ -163,5 +163,6 @@ def _is_refused(kind: type) -> bool:
 
 def _failed(done: str, error: Exception) -> ConfigurationError:
     return ConfigurationError(
-        f"The keyring can't be {done} ({type(error).__name__}). Is it locked?\n{_INSTEAD}"
+        f"The keyring can't be {done} ({type(error).__name__}).",
+        advice=f"Is it locked? {_INSTEAD}",
     )

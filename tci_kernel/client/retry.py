@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 from tci_kernel.core.errors import TCIError
+from tci_kernel.core.text import duration
 
 # Seconds: the first pause, and the longest that we choose ourselves.
 FIRST_PAUSE = 1.0
@@ -19,7 +21,7 @@ class Backoff:
     """
 
     def __init__(self, limit: float) -> None:
-        self._left = limit
+        self._limit = self._left = limit
         self._next = FIRST_PAUSE
 
     def pause(self, error: TCIError) -> float | None:
@@ -27,16 +29,25 @@ class Backoff:
 
         A service that says how long is obeyed, with up to a tenth on top, so that many clients
         don't come back in the same moment. Otherwise the pause is between a half and the whole of
-        a value that doubles.
+        a value that doubles. An error that would be sent again, were there time, says so.
         """
         if not error.sent_again:
             return None
         if error.retry_after is not None:
-            seconds = error.retry_after * random.uniform(1.0, 1.1)  # noqa: S311 - no secret
+            jittered = error.retry_after * random.uniform(1.0, 1.1)  # noqa: S311 - no secret
+            seconds = max(error.retry_after, min(jittered, self._left))
         else:
             seconds = self._next * random.uniform(0.5, 1.0)  # noqa: S311
             self._next = min(self._next * 2, LONGEST_PAUSE)
         if seconds > self._left:
+            error.fate += self._why_not(error)
             return None
         self._left -= seconds
         return seconds
+
+    def _why_not(self, error: TCIError) -> str:
+        limit = f"RemoteSession.retry_for ({self._limit:g} s)"
+        if error.retry_after is None:
+            return f" It was sent again for as long as {limit} allows." if self._limit else ""
+        wait = duration(math.ceil(error.retry_after))
+        return f" The service asks to wait for {wait}, which is longer than {limit} leaves."

@@ -7,8 +7,6 @@ should be shown.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from math import isfinite
 from typing import Any
 
 from tci_kernel.client.failures import failure
+from tci_kernel.core.cell import File
 from tci_kernel.core.errors import InvalidAnswer, RequestRejected
 
 ENCODINGS = ("string", "base64")
@@ -25,34 +24,6 @@ LANGUAGES = ("python",)
 # Levels of nesting that an answer may have. json and nbformat handle some hundreds, depending on
 # the stack below them; what people display has about ten.
 MAX_DEPTH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file to write into the session's working directory before the code runs.
-
-    Attributes:
-        name: its path, relative to the working directory.
-        content: its text, or its bytes in base64.
-        encoding: `string` or `base64`: what `content` is.
-    """
-
-    name: str
-    content: str
-    encoding: str = "string"
-
-    def to_bytes(self) -> bytes:
-        """The bytes that the file will hold.
-
-        Raises:
-            ValueError: the content is not what the encoding says.
-        """
-        if self.encoding == "string":
-            return self.content.encode()
-        try:
-            return base64.b64decode(self.content, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"not base64: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The `%tci` lines at the top of a cell, which the kernel handles itself.
 
-- `lines` finds them and completes them; `group` runs them and names what is wrong with them.
+- `run` runs a line and names what is wrong with it; `completion` completes it.
+- `group` is what commands join and are called with.
 - `report` is how they show what they found: short text, and a tidy table.
-- `progress` shows how far a transfer is; `names` has the types of arguments that name something.
+- `progress` shows how far a transfer is; `parameters` has the types of what names something.
 - Each other module holds commands: `sessions`, `settings`, `files`, `variables`.
 
 Nothing here is imported before a cell has such a line.

@@ -14,11 +14,10 @@ from tci_kernel.commands.parameters import (
     LOCAL_VARIABLE,
     REMOTE_PATH,
     REMOTE_VARIABLE,
-    local_paths,
 )
 from tci_kernel.commands.run import tci
-from tci_kernel.transfer.listing import remote_names
-from tci_kernel.transfer.variables import variable_names
+from tci_kernel.remote.names import paths
+from tci_kernel.transfer.names import path_names, variable_names
 
 if TYPE_CHECKING:
     from tci_kernel.local_cells.shell import LocalShell
@@ -75,9 +74,9 @@ async def _texts(
     typed = item.value
     match item.type:
         case LOCAL_PATH.kind:
-            return [(quote(name), "path") for name in local_paths(typed)]
+            return [(quote(name), "path") for name in paths(typed)]
         case REMOTE_PATH.kind:
-            return [(quote(name), "path") for name in await _there(remote_names, session, typed)]
+            return [(quote(name), "path") for name in await _there(path_names, session, typed)]
         case LOCAL_VARIABLE.kind:
             return [(name, "instance") for name in shell.variables(typed)] if shell else []
         case REMOTE_VARIABLE.kind:

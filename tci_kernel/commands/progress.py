@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
-from tci_kernel.commands.group import Events
-from tci_kernel.commands.report import message, size
+from tci_kernel.commands.group import Messages
+from tci_kernel.commands.report import message
 from tci_kernel.core.errors import TCIError
+from tci_kernel.core.messages import Message
+from tci_kernel.core.text import size
 from tci_kernel.session.notice import Notice
 from tci_kernel.transfer.transfer import Transfer
 
 # Seconds before anything is shown, between two updates, and how wide the bar is in characters.
 SHOW_AFTER = 1.0
 INTERVAL = 0.25
-WIDTH = 72
+BAR_WIDTH = 72
 
 
-async def watched(transfer: Transfer, notice: Notice, title: str) -> Events:
-    """Run a transfer; if that takes a while, show a bar, which is left to be replaced.
+async def watched(
+    transfer: Transfer, notice: Notice, title: str, report: Callable[[float], Message]
+) -> Messages:
+    """Run a transfer; if that takes a while, show a bar, which its report takes the place of.
 
     If the iteration is cancelled or closed, so is the transfer: it ends when it has cleaned up,
     which takes a bounded time.
@@ -27,6 +32,7 @@ async def watched(transfer: Transfer, notice: Notice, title: str) -> Events:
         transfer: not yet begun.
         notice: where the bar is shown.
         title: stands before the bar.
+        report: gives what is shown at the end, by the seconds that it took.
 
     Raises:
         TCIError: as the transfer; the notice then says how far it came.
@@ -36,19 +42,21 @@ async def watched(transfer: Transfer, notice: Notice, title: str) -> Events:
     try:
         await asyncio.wait({task}, timeout=SHOW_AFTER)
         while not task.done():
-            for event in notice.show(_bar(transfer, title, time.monotonic() - start)):
-                yield event
+            for bar in notice.show(_bar(transfer, title, time.monotonic() - start)):
+                yield bar
             await asyncio.wait({task}, timeout=INTERVAL)
         task.result()
     except (TCIError, asyncio.CancelledError):
         await _end(task)
         if notice.is_shown:
             far = f"{size(transfer.done)} of {size(transfer.total)}"
-            for event in notice.replace(message(f"{title} ended after {far}.")):
-                yield event
+            for last in notice.replace(message(f"{title} ended after {far}.")):
+                yield last
         raise
     finally:
         await _end(task)
+    for last in notice.replace(report(time.monotonic() - start)):
+        yield last
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -69,5 +77,5 @@ def _bar(transfer: Transfer, title: str, seconds: float) -> str:
         prefix=title,
         unit="B",
         unit_scale=True,
-        ncols=WIDTH,
+        ncols=BAR_WIDTH,
     )

@@ -2,78 +2,79 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from html import escape
 
-from tci_kernel.core.messages import Display
-from tci_kernel.session.direct.sending import duration
+from tci_kernel.core.messages import Message, display
+from tci_kernel.core.text import WIDTH, wrapped
 
 # Jupyter's pages would set cells at the right, as they do numbers.
 _LEFT = 'style="text-align: left"'
 
+# Between the columns of a table, and characters that a narrow one still has.
+_GAP = "  "
+_NARROWEST = 20
 
-def message(text: str) -> Display:
+
+def message(text: str) -> Message:
     """A line or two of text."""
     lines = "<br>".join(escape(line) for line in text.splitlines())
-    return Display({"text/plain": text, "text/html": f"<p>{lines}</p>"})
+    return display({"text/plain": wrapped(text), "text/html": f"<p>{lines}</p>"})
 
 
-def facts(pairs: Iterable[tuple[str, str]]) -> Display:
+def facts(pairs: Iterable[tuple[str, str]]) -> Message:
     """Names and what they stand for, one a line."""
     rows = list(pairs)
-    width = max(len(name) for name, _ in rows)
     cells = "".join(
         f"<tr><th {_LEFT}>{escape(name)}</th><td {_LEFT}>{escape(value)}</td></tr>"
         for name, value in rows
     )
-    return Display(
-        {
-            "text/plain": "\n".join(f"{name:{width}}  {value}".rstrip() for name, value in rows),
-            "text/html": f"<table><tbody>{cells}</tbody></table>",
-        }
-    )
+    html = f"<table><tbody>{cells}</tbody></table>"
+    return display({"text/plain": _aligned(rows), "text/html": html})
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> Display:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> Message:
     """A table; the text `empty` where there are no rows."""
     if not rows:
         return message(empty)
-    lines = [columns, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]
-    text = "\n".join(
-        "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
     head = "".join(f"<th {_LEFT}>{escape(column)}</th>" for column in columns)
     body = "".join(
         "<tr>" + "".join(f"<td {_LEFT}>{escape(cell)}</td>" for cell in row) + "</tr>"
         for row in rows
     )
     html = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return Display({"text/plain": text, "text/html": html})
+    return display({"text/plain": _aligned([columns, *rows]), "text/html": html})
 
 
-def titled(text: str, body: Display) -> Display:
+def titled(text: str, body: Message) -> Message:
     """Something with a line or two of text above it."""
-    title = message(text)
-    return Display({kind: f"{title.data[kind]}\n{body.data[kind]}" for kind in title.data})
+    above, below = message(text).content["data"], body.content["data"]
+    return display({kind: f"{above[kind]}\n{below[kind]}" for kind in above})
 
 
-def moment(time: datetime | None) -> str:
-    """A time and how far it is from now."""
-    if time is None:
-        return "not known"
-    seconds = (time - datetime.now(UTC)).total_seconds()
-    distance = f"in {duration(seconds)}" if seconds > 0 else f"{duration(-seconds)} ago"
-    return f"{time.astimezone():%Y-%m-%d %H:%M:%S} ({distance})"
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells in columns; where a line would be too long, the widest one is wrapped."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widest = max(range(len(widths)), key=widths.__getitem__)
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
+    if excess > 0:
+        widths[widest] = max(widths[widest] - excess, _NARROWEST)
+    return "\n".join(line for row in rows for line in _lines(row, widths))
 
 
-def size(count: int) -> str:
-    """A number of bytes."""
-    number = float(count)
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:  # noqa: PLR2004 - the next unit
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """A row of cells as lines. A word that is wider than its column stays whole."""
+    cells = [
+        textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False)
+        if len(cell) > width
+        else [cell]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    return [
+        _GAP.join(
+            f"{cell[number] if number < len(cell) else '':{width}}"
+            for cell, width in zip(cells, widths, strict=True)
+        ).rstrip()
+        for number in range(max(map(len, cells)))
+    ]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import io
 import shlex
-from collections.abc import AsyncIterator
-from contextlib import redirect_stdout
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
 
 from tci_kernel.commands import files, sessions, settings, variables
-from tci_kernel.commands.group import Context, tci
+from tci_kernel.commands.group import Invocation, Messages, tci
+from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import UsageError
-from tci_kernel.core.messages import Event, Stream
+from tci_kernel.core.messages import stream
 
 if TYPE_CHECKING:
-    from tci_kernel.runtime import Request, Service
+    from tci_kernel.runtime import Runtime
 
 __all__ = ["MODULES", "run", "tci"]
 
@@ -24,13 +25,13 @@ __all__ = ["MODULES", "run", "tci"]
 MODULES = (sessions, files, variables, settings)
 
 
-async def run(words: str, service: Service, request: Request) -> AsyncIterator[Event]:
+async def run(words: str, runtime: Runtime, cell: Cell) -> Messages:
     """Run one line and yield what it shows.
 
     Args:
         words: the line, without its `%tci`; quotes are those of a shell.
-        service: what the kernel runs its cells at.
-        request: the cell that the line stands in.
+        runtime: what the notebook runs in.
+        cell: the cell that the line stands in.
 
     Raises:
         UsageError: the line can't be understood; the text names the mistake.
@@ -39,28 +40,31 @@ async def run(words: str, service: Service, request: Request) -> AsyncIterator[E
     printed = io.StringIO()
     try:
         with redirect_stdout(printed):  # a command's help
-            events = tci.main(
+            messages = tci.main(
                 shlex.split(words),
                 prog_name="%tci",
                 standalone_mode=False,
-                obj=Context(service, request),
+                obj=Invocation(runtime, cell),
             )
     except ValueError as error:
-        raise UsageError(f"%tci {words}: {error}. Check the quotes.") from error
+        raise UsageError(f"%tci {words}: {error}.", advice="Check the quotes.") from error
     except click.ClickException as error:
-        raise UsageError(_explain(error)) from error
+        raise _usage_error(error) from error
     if printed.getvalue():
-        yield Stream("stdout", printed.getvalue())
-    if isinstance(events, AsyncIterator):
-        async for event in events:
-            yield event
+        yield stream("stdout", printed.getvalue())
+    if isinstance(messages, AsyncGenerator):
+        async with aclosing(messages):
+            async for message in messages:
+                yield message
 
 
-def _explain(error: click.ClickException) -> str:
+def _usage_error(error: click.ClickException) -> UsageError:
+    """What is wrong with a line, and how its command is called."""
     text = error.format_message()
     if isinstance(error, click.NoSuchOption):
         text += " A name that begins with '-' stands behind '--'."
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
-        return text
-    return f"{text}\n{context.get_usage()}\n'{context.command_path} --help' says more."
+        return UsageError(text)
+    usage = context.get_usage()
+    return UsageError(f"{text}\n{usage}", advice=f"'{context.command_path} --help' says more.")

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
 
 import click
 
 from tci_kernel.client.schema import SessionInfo
-from tci_kernel.commands.group import Context, Events, command
-from tci_kernel.commands.report import facts, message, moment, table
-from tci_kernel.core.errors import MissingKey, TCIError, UsageError
+from tci_kernel.commands.group import Invocation, Messages, command
+from tci_kernel.commands.report import facts, message, table
+from tci_kernel.core.errors import Interrupted, MissingKey, TCIError, UsageError
+from tci_kernel.core.text import duration, moment, printable
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.listing import listing
-from tci_kernel.transfer.transfer import printable
 
 # Seconds that the session has for listing its files; another notebook's cell may run in it.
 FILES_LIMIT = 5.0
 
 
 @command("status")
-async def status(context: Context) -> Events:
+async def status(invocation: Invocation) -> Messages:
     """Show the session, its age, the service and how far away it is."""
-    session, client = context.service.session, context.service.client
-    await context.service.find_key()
+    session, client = invocation.runtime.session, invocation.runtime.client
+    await invocation.runtime.find_key()
     listed: Sequence[SessionInfo] | None = None
     try:
         listed = await client.sessions()
@@ -31,8 +33,8 @@ async def status(context: Context) -> Events:
     except MissingKey:
         distance = "not measured: there is no API key"
     except TCIError as error:
-        distance = f"not reached: {str(error).splitlines()[0]}"
-    place = "embedded in this kernel" if context.service.local else "remote"
+        distance = f"not reached: {error.what}"
+    place = "embedded in this kernel" if invocation.runtime.local else "remote"
     rows = [("Session", _named(session, listed))]
     for info in listed or ():
         if info.id == session.id:
@@ -48,8 +50,8 @@ async def status(context: Context) -> Events:
 
 def _named(session: RemoteSession, listed: Sequence[SessionInfo] | None) -> str:
     """The session, and what is to be said of it; `listed` is None where there is no list."""
-    if session.untold is not None:
-        return f"none: {session.untold} has expired"
+    if session.expired_unnoticed is not None:
+        return f"none: {session.expired_unnoticed} has expired"
     if session.id is None:
         return "none: the next cell begins one"
     is_gone = listed is not None and session.id not in [info.id for info in listed]
@@ -63,53 +65,68 @@ async def _files(session: RemoteSession) -> str:
             place, entries = await listing(session)
     except TimeoutError:
         return "not known: the session is busy"
+    except Interrupted:
+        raise
     except TCIError as error:
-        return f"not known: {str(error).splitlines()[0]}"
+        return f"not known: {error.what}"
     return f"{len(entries)} in {printable(place)}"
 
 
 @command("sessions")
-async def sessions(context: Context) -> Events:
+async def sessions(invocation: Invocation) -> Messages:
     """List your sessions at the service; * marks this notebook's."""
-    session = await context.session()
-    listed = await context.service.client.sessions()
+    session = await invocation.session()
+    listed = await invocation.runtime.client.sessions()
     rows = [
         (
             "*" if info.id == session.id else "",
             info.id,
-            moment(info.started_at),
-            moment(info.expires_at),
+            _distance(info.started_at),
+            _distance(info.expires_at),
             str(info.execute_count),
         )
         for info in listed
     ]
-    columns = ("", "Session", "Started", "Expires", "Requests")
-    yield table(columns, rows, "There are no sessions.")
+    columns = ("", "Session", "Age", "Expires in", "Requests")
+    begun = "the next cell begins one"
+    if session.id is not None:
+        begun = "this notebook's has expired, or is another key's"
+    yield table(columns, rows, f"There are no sessions: {begun}.")
+
+
+def _distance(time: datetime | None) -> str:
+    """How far a time is from now, in either direction."""
+    if time is None:
+        return "not known"
+    return duration(abs((time - datetime.now(UTC)).total_seconds()))
 
 
 @command("new")
-async def new(context: Context) -> Events:
+async def new(invocation: Invocation) -> Messages:
     """Start afresh: the next cell begins a new session. The old one stays until it expires."""
-    session = context.service.session
+    session = invocation.runtime.session
     old = session.id
     session.forget()
-    text = "The next cell begins a new session."
+    lines = ["The next cell begins a new session."]
     if old is not None:
-        text += f" To come back to the old one: %tci attach {old}"
-    yield message(text)
+        lines.append(f"To come back to the old one: %tci attach {old}")
+    if cells := session.replayable():
+        lines.append(f"To run what succeeded before in the new one ({len(cells)}): %tci replay")
+    yield message("\n".join(lines))
 
 
 @command("attach")
 @click.argument("session_id", metavar="ID")
-async def attach(context: Context, session_id: str) -> Events:
+async def attach(invocation: Invocation, session_id: str) -> Messages:
     """Run the next cells in the session ID, with its variables and files."""
-    session = await context.session()
-    listed = [info.id for info in await context.service.client.sessions()]
+    session = await invocation.session()
+    listed = [info.id for info in await invocation.runtime.client.sessions()]
     if session_id not in listed:
-        known = "\n".join(listed) or "none"
         raise UsageError(
             f"The service lists no session {session_id!r} of yours: it has expired, or is "
-            f"another key's. This notebook stays where it was.\nYour sessions: {known}"
+            "another key's.",
+            fate="This notebook stays where it was.",
+            advice="\n".join(["Your sessions:", *(listed or ["none"])]),
         )
     session.attach(session_id)
     yield message(f"Cells now run in session {session_id}.")
@@ -125,17 +142,21 @@ async def attach(context: Context, session_id: str) -> Events:
     help="The first cell's number.",
 )
 @click.option("--to", "last", metavar="M", type=click.IntRange(1), help="The last cell's number.")
-async def replay(context: Context, first: int, last: int | None) -> Events:
-    """Run this session's successful cells again, in a new session; stop at the first error."""
-    session = await context.session()
-    numbers = list(session.replayable())
+async def replay(invocation: Invocation, first: int, last: int | None) -> Messages:
+    """Run the cells that succeeded again, in a new session, until one fails."""
+    session = await invocation.session()
+    numbers = [cell.number for cell in session.replayable()]
     if not any(first <= number <= (last or number) for number in numbers):
         known = "none has succeeded"
         if numbers:
             known = f"those that succeeded have numbers from {min(numbers)} to {max(numbers)}"
         raise UsageError(
-            f"There is nothing to run again: of this session's cells, {known}. Nothing has changed."
+            f"There is nothing to run again: of the cells so far, {known}.",
+            fate="Nothing has changed.",
         )
-    async for event in session.replay(interactive=context.interactive, first=first, last=last):
-        yield event
+    interactive = invocation.cell.interactive
+    again = session.replay(interactive=interactive, first=first, last=last)
+    async with aclosing(again) as messages:
+        async for shown in messages:
+            yield shown
     yield message(session.replayed())

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import click
 
-from tci_kernel.commands.group import Context, Events, command, tci
+from tci_kernel.commands.group import Invocation, Messages, command, tci
 from tci_kernel.commands.report import table
-from tci_kernel.config import settings
 
 
 @command("config")
-async def config(context: Context) -> Events:
+async def config(invocation: Invocation) -> Messages:
     """Show the settings in force, and where each comes from. Of secrets only whether they are."""
+    embedded = _embedded(invocation)
     rows = [
-        (setting.name, *(_embedded(setting.name, context) or (str(setting.value), setting.source)))
-        for setting in settings.in_force(context.service.layers)
+        (setting.name, *embedded.get(setting.name, (str(setting.value), setting.source)))
+        for setting in invocation.runtime.settings.in_force()
     ]
     yield table(("Setting", "Value", "From"), rows, "There are no settings.")
 
 
-def _embedded(name: str, context: Context) -> tuple[str, str] | None:
-    """What is in force in place of a setting where the service is embedded, and why."""
-    if not context.service.local:
-        return None
-    values = {"TCIClient.base_url": context.service.client.base_url, "TCIClient.api_key": "set"}
-    return (values[name], "TCIKernel.local") if name in values else None
+def _embedded(invocation: Invocation) -> dict[str, tuple[str, str]]:
+    """What is in force in place of settings where the server is embedded, and why."""
+    if not invocation.runtime.local:
+        return {}
+    values = {"TCIClient.base_url": invocation.runtime.client.base_url, "TCIClient.api_key": "set"}
+    return {name: (value, "TCIKernel.local") for name, value in values.items()}
 
 
 @command("help")
-async def show_help(_context: Context) -> Events:
+async def show_help(_invocation: Invocation) -> Messages:
     """List the commands; '%tci COMMAND --help' has the details of one."""
     rows = [
         (_usage(name, made), made.get_short_help_str(100)) for name, made in tci.commands.items()

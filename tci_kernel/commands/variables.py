@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import click
 
-from tci_kernel.commands.group import Context, Events, command
+from tci_kernel.commands.group import Invocation, Messages, command
 from tci_kernel.commands.parameters import LOCAL_VARIABLE, REMOTE_VARIABLE
 from tci_kernel.commands.progress import watched
-from tci_kernel.commands.report import size, table, titled
+from tci_kernel.commands.report import table, titled
 from tci_kernel.core.errors import VariableError
-from tci_kernel.core.messages import Display
+from tci_kernel.core.messages import Message
+from tci_kernel.core.text import size
 from tci_kernel.transfer.transfer import Transfer
-from tci_kernel.transfer.variables import Pull, Push, check_names, written
+from tci_kernel.transfer.variables import Pull, Push, check_names, encode_variables
 
 # What has a length.
 _CONTAINERS = (list, tuple, dict, set, frozenset, str, bytes)
@@ -24,43 +26,37 @@ _CONTAINERS = (list, tuple, dict, set, frozenset, str, bytes)
 
 @command("push")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=LOCAL_VARIABLE)
-async def push(context: Context, names: Sequence[str]) -> Events:
+async def push(invocation: Invocation, names: Sequence[str]) -> Messages:
     """Copy variables of the %%local cells into the session, by value."""
     names = check_names(names)
-    namespace = context.service.local_shell.namespace
-    data = await asyncio.to_thread(written, names, namespace)
-    transfer = Push(await context.session(), data)
-    async for event in _moved(transfer, context, ("Pushing", "Pushed")):
-        yield event
+    namespace = invocation.runtime.local_shell.namespace
+    data = await asyncio.to_thread(encode_variables, names, namespace)
+    transfer = Push(await invocation.session(), data)
+    report = partial(_report, transfer, "Pushed", namespace)
+    async with aclosing(watched(transfer, invocation.notice(), "Pushing", report)) as messages:
+        async for shown in messages:
+            yield shown
 
 
 @command("pull")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=REMOTE_VARIABLE)
-async def pull(context: Context, names: Sequence[str]) -> Events:
+async def pull(invocation: Invocation, names: Sequence[str]) -> Messages:
     """Copy variables of the session to the %%local cells, by value."""
     names = check_names(names)
-    session = await context.session()
-    session.tell()
+    session = await invocation.session()
+    session.raise_expired()
     if not session.takes_hidden_cells:
         raise VariableError("There is no session yet, and so there are no variables in it.")
-    transfer = Pull(session, names, context.service.local_shell.namespace)
-    async for event in _moved(transfer, context, ("Pulling", "Pulled")):
-        yield event
+    namespace = invocation.runtime.local_shell.namespace
+    transfer = Pull(session, names, namespace)
+    report = partial(_report, transfer, "Pulled", namespace)
+    async with aclosing(watched(transfer, invocation.notice(), "Pulling", report)) as messages:
+        async for shown in messages:
+            yield shown
 
 
-async def _moved(transfer: Transfer, context: Context, words: tuple[str, str]) -> Events:
-    start = time.perf_counter()
-    notice = context.notice()
-    async for event in watched(transfer, notice, words[0]):
-        yield event
-    seconds = time.perf_counter() - start
-    for event in notice.replace(_report(transfer, context, words[1], seconds)):
-        yield event
-
-
-def _report(transfer: Transfer, context: Context, verb: str, seconds: float) -> Display:
+def _report(transfer: Transfer, verb: str, namespace: Mapping[str, Any], seconds: float) -> Message:
     """What has been moved: in a line, and in a table."""
-    namespace = context.service.local_shell.namespace
     rows = [
         (name, _described(namespace[name]), size(count)) for name, count in transfer.sizes.items()
     ]

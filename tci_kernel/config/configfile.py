@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +13,17 @@ from textwrap import wrap
 
 from jupyter_core.paths import jupyter_config_dir
 from jupyter_core.utils import ensure_dir_exists
+from traitlets.config import Configurable
 
-from tci_kernel.config.settings import BASENAME, Setting, classes, traits
+from tci_kernel.config.settings import BASENAME, Setting, traits
 
 
-def write(*, overwrite: bool) -> int:
+def write(classes: Iterable[type[Configurable]], *, overwrite: bool) -> int:
     """Write a configuration file into the user's Jupyter directory. Asks before it overwrites one.
+
+    Args:
+        classes: whose settings it shows.
+        overwrite: whether to ask nobody.
 
     Returns:
         the status with which the process ends.
@@ -30,7 +35,7 @@ def write(*, overwrite: bool) -> int:
     try:
         ensure_dir_exists(path.parent, mode=0o700)
         with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
-            file.write(default_text())
+            file.write(default_text(classes))
     except OSError as error:
         print(f"{path} can't be written: {error.strerror}.", file=sys.stderr)
         return 2
@@ -38,10 +43,10 @@ def write(*, overwrite: bool) -> int:
     return 0
 
 
-def default_text() -> str:
+def default_text(classes: Iterable[type[Configurable]]) -> str:
     """A configuration file that sets nothing, and shows all that it could set."""
     lines = ["# Configuration file for tci-kernel.", "", "c = get_config()  # noqa: F821"]
-    for cls in classes():
+    for cls in classes:
         lines += ["", f"# -- {cls.__name__} ".ljust(80, "-")]
         for name, trait in traits(cls).items():
             lines += ["", *wrap(trait.help, 80, initial_indent="# ", subsequent_indent="# ")]

@@ -49,7 +49,8 @@ def install(
     for directory in _directories(_place(prefix), name):
         if directory.exists() and not is_ours(directory):
             raise ConfigurationError(
-                f"{directory} is there already and is not of tci-kernel: give another --name."
+                f"{directory} is there already, and is not of tci-kernel.",
+                advice="Give another --name.",
             )
     written = []
     for suffix, addition in (("", ""), (LOCAL_SUFFIX, " (local)")):
@@ -100,7 +101,7 @@ def _prefix(*, user: bool, prefix: str | None) -> str | None:
     user's: what Jupyter itself prefers.
     """
     if prefix is not None and not prefix:
-        raise ConfigurationError("The prefix is empty: name a directory.")
+        raise ConfigurationError("The prefix is empty.", advice="Name a directory.")
     if prefix is None and not user and prefer_environment_over_user():
         return sys.prefix
     return prefix
@@ -115,8 +116,9 @@ def _directories(place: Path, name: str) -> list[Path]:
     """Where the two specs of a name are, whether they exist or not."""
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
-            f"{name!r} is no name for a kernel: use ASCII letters, digits, '.', '-' and '_', and "
-            "begin with neither '.' nor '-'."
+            f"{name!r} is no name for a kernel.",
+            advice="Use ASCII letters, digits, '.', '-' and '_', and begin with neither '.' nor "
+            "'-'.",
         )
     # Jupyter's names are in lower case, whatever is asked for.
     return [place / "kernels" / (name.lower() + suffix) for suffix in ("", LOCAL_SUFFIX)]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -33,14 +33,6 @@ from tci_kernel.core.errors import ConfigurationError
 BASENAME = "tci_kernel_config"
 
 COMMAND_LINE = "command line"
-
-# A kernel that starts needs none but the first: the others are imported when they are asked for.
-_HOMES = {
-    "TCIKernel": "tci_kernel.kernel.kernel",
-    "RemoteSession": "tci_kernel.session.session",
-    "TCIClient": "tci_kernel.client.client",
-    "LocalServer": "tci_kernel.server.server",
-}
 
 Trait = TraitType[Any, Any]
 
@@ -72,9 +64,121 @@ class Setting:
     help: str
 
 
-def classes() -> list[type[Configurable]]:
-    """The classes that have settings."""
-    return [getattr(import_module(module), name) for name, module in _HOMES.items()]
+class Catalogue:
+    """The classes that have settings. It is given them, since they stand above this module.
+
+    Args:
+        homes: the classes of this package: the module of each, by its name. It is imported when
+            the class is first asked for, which most starts of a kernel never do.
+        others: gives classes that can be set as well, and so can their bases.
+    """
+
+    def __init__(
+        self,
+        homes: Mapping[str, str],
+        others: Callable[[], Sequence[type[HasTraits]]] = tuple,
+    ) -> None:
+        self._homes = homes
+        self._others = others
+
+    def classes(self) -> list[type[Configurable]]:
+        """The classes of this package."""
+        return [_imported(module, name) for name, module in self._homes.items()]
+
+    def load(self) -> Config:
+        """What the configuration files set, for a command, which can refuse to run.
+
+        Raises:
+            ConfigurationError: something in them is wrong.
+        """
+        layers, problems = self.read_files()
+        if problems:
+            raise ConfigurationError("\n".join(problems))
+        return merged(layers)
+
+    def read_files(self) -> tuple[list[Layer], list[str]]:
+        """What the configuration files set, the weakest first, and what is wrong in them.
+
+        What is wrong is left out of the layers, so that the rest can be used.
+        """
+        layers: list[Layer] = []
+        problems: list[str] = []
+        for directory in reversed(jupyter_config_path()):
+            for kind, ending in ((PyFileConfigLoader, ".py"), (JSONFileConfigLoader, ".json")):
+                loader = kind(BASENAME + ending, directory)
+                try:
+                    config = loader.load_config()
+                except ConfigFileNotFound:
+                    continue
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - a program of the user's
+                    path = loader.full_filename
+                    problems.append(f"{path} can't be read: {_reason(error, path)}.")
+                    continue
+                config, wrong = self.checked(config, loader.full_filename)
+                layers.append(Layer(loader.full_filename, config))
+                problems += wrong
+        return layers, problems
+
+    def checked(self, config: Config, source: str) -> tuple[Config, list[str]]:
+        """The part of a configuration that can be used, and a line for each part that can't."""
+        good = Config()
+        problems = []
+        for path, value in _leaves(config):
+            *sections, name = path
+            problem = self._problem(sections[-1] if sections else "", name, value)
+            if problem is not None:
+                problems.append(f"{source}: {problem}")
+                continue
+            section = good
+            for part in sections:
+                section = section[part]
+            section[name] = value
+        return good, problems
+
+    def _problem(self, section: str, name: str, value: object) -> str | None:
+        """What is wrong with a setting, in a sentence; None if nothing is."""
+        cls = self._class_named(section)
+        trait = cls.class_traits(config=True).get(name) if cls is not None else None
+        if cls is None or trait is None:
+            full_name = f"{section}.{name}" if section else name
+            return f"there is no setting {full_name!r}.{self._suggestion(section, name)}"
+        return _problem_of_value(cls, name, trait, value)
+
+    def _class_named(self, name: str) -> type[HasTraits] | None:
+        if name in self._homes:
+            return _imported(self._homes[name], name)
+        bases = (base for cls in self._others() for base in cls.mro())
+        return next((base for base in bases if base.__name__ == name), None)
+
+    def _suggestion(self, section: str, name: str) -> str:
+        """What a misspelt name may have been meant to be: another class's, or one much like it."""
+        from difflib import get_close_matches  # noqa: PLC0415 - few starts need it
+
+        known = [f"{cls.__name__}.{trait}" for cls in self.classes() for trait in traits(cls)]
+        same = [full_name for full_name in known if full_name.partition(".")[2] == name]
+        close = same or get_close_matches(f"{section}.{name}", known, n=1, cutoff=0.8)
+        return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set in a process, and what sets it. Made without arguments it has nothing.
+
+    Attributes:
+        catalogue: the classes that have settings.
+        layers: what sets them, the weakest first.
+    """
+
+    catalogue: Catalogue = field(default_factory=lambda: Catalogue({}))
+    layers: Sequence[Layer] = ()
+
+    def in_force(self) -> list[Setting]:
+        """Every setting of this package's classes."""
+        return [
+            _setting(cls, name, trait, self.layers)
+            for cls in self.catalogue.classes()
+            for name, trait in traits(cls).items()
+        ]
 
 
 def traits(cls: type[Configurable]) -> dict[str, Trait]:
@@ -88,30 +192,6 @@ def traits(cls: type[Configurable]) -> dict[str, Trait]:
     }
 
 
-def read_files() -> tuple[list[Layer], list[str]]:
-    """What the configuration files set, the weakest first, and what is wrong in them.
-
-    What is wrong is left out of the layers, so that the rest can be used.
-    """
-    layers: list[Layer] = []
-    problems: list[str] = []
-    for directory in reversed(jupyter_config_path()):
-        for kind, ending in ((PyFileConfigLoader, ".py"), (JSONFileConfigLoader, ".json")):
-            loader = kind(BASENAME + ending, directory)
-            try:
-                config = loader.load_config()
-            except ConfigFileNotFound:
-                continue
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - it is a program of the user's
-                path = loader.full_filename
-                problems.append(f"{path} can't be read: {_reason(error, path)}.")
-                continue
-            config, wrong = checked(config, loader.full_filename)
-            layers.append(Layer(loader.full_filename, config))
-            problems += wrong
-    return layers, problems
-
-
 def _reason(error: BaseException, path: str) -> str:
     """Why a file can't be read. The text of other errors may quote it, and so a key."""
     if isinstance(error, (SyntaxError, json.JSONDecodeError)):
@@ -121,44 +201,12 @@ def _reason(error: BaseException, path: str) -> str:
     return type(error).__name__ + (f" (line {lines[-1]})" if lines else "")
 
 
-def load() -> Config:
-    """What the configuration files set, for a command, which can refuse to run.
-
-    Raises:
-        ConfigurationError: something in them is wrong.
-    """
-    layers, problems = read_files()
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-    return merged(layers)
-
-
 def merged(layers: Sequence[Layer]) -> Config:
     """One configuration of layers, the weakest first."""
     config = Config()
     for layer in layers:
         config.merge(layer.config)
     return config
-
-
-# -- what is wrong -----------------------------------------------------------------------------
-
-
-def checked(config: Config, source: str) -> tuple[Config, list[str]]:
-    """The part of a configuration that can be used, and a line for each part that can't."""
-    good = Config()
-    problems = []
-    for path, value in _leaves(config):
-        *sections, name = path
-        problem = _problem(sections[-1] if sections else "", name, value)
-        if problem is not None:
-            problems.append(f"{source}: {problem}")
-            continue
-        section = good
-        for part in sections:
-            section = section[part]
-        section[name] = value
-    return good, problems
 
 
 def _leaves(config: Config, *above: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -170,13 +218,8 @@ def _leaves(config: Config, *above: str) -> Iterator[tuple[tuple[str, ...], Any]
             yield (*above, name), value
 
 
-def _problem(section: str, name: str, value: object) -> str | None:
-    """What is wrong with a setting, in a sentence; None if nothing is."""
-    cls = _class_named(section)
-    trait = cls.class_traits(config=True).get(name) if cls is not None else None
-    if cls is None or trait is None:
-        full_name = f"{section}.{name}" if section else name
-        return f"there is no setting {full_name!r}.{_suggestion(section, name)}"
+def _problem_of_value(cls: type[HasTraits], name: str, trait: Trait, value: object) -> str | None:
+    """What is wrong with the value of a setting, in a sentence; None if nothing is."""
     if isinstance(value, LazyConfigValue):  # a change of a value that is yet to be made
         return None
     if isinstance(value, DeferredConfig):
@@ -189,39 +232,12 @@ def _problem(section: str, name: str, value: object) -> str | None:
         setattr(probe, name, value)
     except TraitError as error:
         secret = trait.metadata.get("secret")
-        return f"{section}.{name} has a value that is no text." if secret else str(error)
+        return f"{cls.__name__}.{name} has a value that is no text." if secret else str(error)
     return None
 
 
-def _class_named(name: str) -> type[Configurable] | None:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)  # type: ignore[no-any-return]
-    # What the kernel takes from ipykernel and Jupyter can be set too.
-    app = import_module("tci_kernel.kernel.app").TCIKernelApp
-    bases = (base for cls in (app, *app.classes) for base in cls.mro())
-    return next((base for base in bases if base.__name__ == name), None)
-
-
-def _suggestion(section: str, name: str) -> str:
-    """What a misspelt name may have been meant to be: another class's, or one much like it."""
-    from difflib import get_close_matches  # noqa: PLC0415 - few starts need it
-
-    known = [f"{cls.__name__}.{trait}" for cls in classes() for trait in traits(cls)]
-    same = [full_name for full_name in known if full_name.partition(".")[2] == name]
-    close = same or get_close_matches(f"{section}.{name}", known, n=1, cutoff=0.8)
-    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-
-
-# -- what is in force --------------------------------------------------------------------------
-
-
-def in_force(layers: Sequence[Layer]) -> list[Setting]:
-    """Every setting of this package's classes, under layers, the weakest first."""
-    return [
-        _setting(cls, name, trait, layers)
-        for cls in classes()
-        for name, trait in traits(cls).items()
-    ]
+def _imported(module: str, name: str) -> type[Configurable]:
+    return getattr(import_module(module), name)  # type: ignore[no-any-return]
 
 
 def _setting(cls: type[Configurable], name: str, trait: Trait, layers: Sequence[Layer]) -> Setting:

@@ -19,6 +19,7 @@
     │   └── RateLimited             429
     ├── SessionExpired          the session is gone, with its variables and files
     ├── SessionChanged          the service ran the cell in another session
+    ├── Interrupted             the user stopped a cell
     ├── ReplayFailed            a cell failed when the session's cells were run again
     ├── UsageError              a %tci line that can't be understood
     ├── FileError               files that can't be transferred or removed; nothing has changed
@@ -42,6 +43,7 @@ __all__ = [
     "ConnectionLost",
     "ExecutionRefused",
     "FileError",
+    "Interrupted",
     "InvalidAnswer",
     "InvalidKey",
     "MissingKey",
@@ -65,20 +67,40 @@ __all__ = [
 class TCIError(Exception):
     """The root of all errors that this package raises on purpose.
 
+    Its text is its parts, `what` on lines of its own.
+
+    Args:
+        what: what happened.
+        fate: what became of the code, and what is lost.
+        advice: what to do.
+
     Attributes:
         may_have_run: whether the code may have run all the same.
         sent_again: whether the request may be sent again: it surely did not run, and waiting
             may help.
         retry_after: seconds after which the service asks to be tried again, or None.
         session_id: the session that an otherwise useless answer named, or None.
-        fact: what happened, where the rest of the text is advice for who reads a notebook.
     """
 
     may_have_run = False
     sent_again = False
     retry_after: float | None = None
     session_id: str | None = None
-    fact = ""
+
+    def __init__(self, what: str, *, fate: str = "", advice: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.fate = fate
+        self.advice = advice
+
+    def __str__(self) -> str:
+        rest = " ".join(part.strip() for part in (self.fate, self.advice) if part)
+        return f"{self.what}\n{rest}" if rest else self.what
+
+    @property
+    def ename(self) -> str:
+        """The name under which the user reads it."""
+        return type(self).__name__
 
 
 class ConfigurationError(TCIError):
@@ -88,14 +110,12 @@ class ConfigurationError(TCIError):
 class MissingKey(ConfigurationError):
     """There is no API key. Nothing was sent."""
 
-    fact = "There is no API key for the code interpreter, so nothing was sent."
-
     def __init__(self) -> None:
         super().__init__(
-            f"{self.fact}\n"
-            "Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY and restart "
-            "the kernel,\n"
-            "or pick the kernel 'tci-local' (Python (TCI, local)), which needs no key."
+            "There is no API key for the code interpreter, so nothing was sent.",
+            advice="Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY and "
+            "restart the kernel, or pick the kernel 'tci-local' (Python (TCI, local)), which "
+            "needs no key.",
         )
 
 
@@ -158,7 +178,7 @@ class SessionExpired(TCIError):
 
     Args:
         gone: the session's id.
-        expires_at: when it was to expire, if that is known.
+        expires_at: when it was to expire, if that is known and has come.
         said: the error that gave it away.
         replayable: how many cells `%tci replay` would run again.
 
@@ -171,19 +191,18 @@ class SessionExpired(TCIError):
     ) -> None:
         when = f" It was to expire at {expires_at:%Y-%m-%d %H:%M:%S %Z}." if expires_at else ""
         ran = "may have run" if said.may_have_run else "did not run"
-        cells = "cell" if replayable == 1 else f"{replayable} cells"
-        replay = (
-            f", or run '%tci replay' first: it runs this session's {cells} that succeeded again"
-            if replayable
-            else ""
-        )
-        self.fact = (
-            f"Session {gone} has expired, or is not one of this key's.{when} Its variables and "
-            f"files are gone, and the code {ran}.\n"
-            f"The service: {str(said).splitlines()[0]}"
-        )
+        again = "Run the cell again to start afresh in a new session."
+        if replayable:
+            cells = "cell" if replayable == 1 else f"{replayable} cells"
+            again = (
+                f"To have its {cells} that succeeded run again in a new session, run "
+                f"'%tci replay'; then, or to start afresh, run this cell again."
+            )
         super().__init__(
-            f"{self.fact}\nRun the cell again to start afresh in a new session{replay}."
+            f"Session {gone} has expired, or is not one of this key's.{when}\n"
+            f"The service: {said.what}",
+            fate=f"Its variables and files are gone, and the code {ran}.",
+            advice=again,
         )
         self.gone = gone
         self.may_have_run = said.may_have_run
@@ -196,9 +215,19 @@ class SessionChanged(TCIError):
 
     def __init__(self, old: str, new: str) -> None:
         super().__init__(
-            f"The service ran this code in session {new} instead of {old}: variables and files "
-            "from before are not there.\nFrom now on the new session is used."
+            f"The service ran this code in session {new} instead of {old}.",
+            fate="Variables and files from before are not there.",
+            advice="From now on the new session is used.",
         )
+
+
+class Interrupted(TCIError):
+    """The user stopped a cell. They read it under Python's own name for that."""
+
+    @property
+    def ename(self) -> str:
+        """As Python calls it."""
+        return KeyboardInterrupt.__name__
 
 
 class ReplayFailed(TCIError):
@@ -224,15 +253,19 @@ class TransferFailed(TCIError):
 class RemoteCallFailed(TCIError):
     """What the kernel ran in the session for itself failed there.
 
+    Args:
+        code: why, in a word for programs: that of a `Failure` in `remote/failure.py`, or
+            `exception` for any other exception.
+        text: why, in the session's words.
+
     Attributes:
-        ename: the name of the exception there.
-        evalue: its text.
+        code: as above.
     """
 
-    def __init__(self, ename: str, evalue: str) -> None:
-        super().__init__(f"In the session: {ename}: {evalue}")
-        self.ename = ename
-        self.evalue = evalue
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"In the session: {text}")
+        self.code = code
+        self.text = text
 
 
 class RequestRejected(TCIError):

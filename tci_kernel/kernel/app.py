@@ -13,9 +13,11 @@ from ipykernel.kernelbase import Kernel
 from jupyter_client.session import Session
 from traitlets import Bool, Dict, MetaHasTraits, default
 
-from tci_kernel import __version__
-from tci_kernel.config import settings
+from tci_kernel._version import __version__
 from tci_kernel.config.arguments import sift
+from tci_kernel.config.settings import COMMAND_LINE, Layer, Settings, merged
+from tci_kernel.core.text import wrapped
+from tci_kernel.kernel.catalogue import catalogue
 from tci_kernel.kernel.kernel import TCIKernel
 
 # The status with which a process ends whose command line or configuration is wrong.
@@ -29,6 +31,10 @@ class TCIKernelApp(IPKernelApp):
 
     It reads `tci_kernel_config.py` from Jupyter's config path, touches no IPython profile, and
     leaves out the shell that IPKernelApp would set up: nothing of the user's runs here.
+
+    Attributes:
+        settings: what can be set, and what the files and the command line set of it.
+        problems: what they set that can't be used, in lines for the user.
     """
 
     name = "tci-kernel"
@@ -69,7 +75,7 @@ class TCIKernelApp(IPKernelApp):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.layers: list[settings.Layer] = []
+        self.settings = Settings(catalogue(lambda: type(self)))
         self.problems: list[str] = []
         self.log.addFilter(_is_harmless)
 
@@ -92,35 +98,38 @@ class TCIKernelApp(IPKernelApp):
         at once what is wrong.
         """
         argv = sys.argv[1:] if argv is None else argv
-        good, self.problems = sift(argv, self.aliases, self.flags)
+        good, self.problems = sift(argv, self.aliases, self.flags, self.settings.catalogue)
         super().parse_command_line(good)
         if self.problems and not self.connection_file:
-            print(*self.problems, sep="\n", file=sys.stderr)
+            print(*map(wrapped, self.problems), sep="\n", file=sys.stderr)
             self.exit(USAGE)
         if self.generate_config:
             from tci_kernel.config import configfile  # noqa: PLC0415
 
-            self.exit(configfile.write(overwrite=self.answer_yes))
+            classes = self.settings.catalogue.classes()
+            self.exit(configfile.write(classes, overwrite=self.answer_yes))
 
     # The signature is that of IPython's application, which differs from that of traitlets.
     def load_config_file(self, suppress_errors: bool | None = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """Load `tci_kernel_config.py` or `.json` from every directory of Jupyter's config path."""
-        layers, problems = settings.read_files()
+        layers, problems = self.settings.catalogue.read_files()
         self.problems += problems
-        self.layers = [*layers, settings.Layer(settings.COMMAND_LINE, self.cli_config)]
+        layers.append(Layer(COMMAND_LINE, self.cli_config))
+        self.settings = Settings(self.settings.catalogue, layers)
         for problem in self.problems:
             self.log.warning("%s", problem)
-        self.update_config(settings.merged(self.layers))
+        self.update_config(merged(layers))
         if self.show_config:
             from tci_kernel.config import configfile  # noqa: PLC0415
 
-            configfile.show(settings.in_force(self.layers), as_json=self.show_config_json)
+            configfile.show(self.settings.in_force(), as_json=self.show_config_json)
             self.exit()
 
     def emit_help(self, classes: bool = False) -> Generator[str, None, None]:
         """Give the lines of the help; with `classes`, of all settings."""
         known = {cls.__name__ for cls in self.classes}
-        self.classes += [cls for cls in settings.classes() if cls.__name__ not in known]
+        ours = self.settings.catalogue.classes()
+        self.classes = [*self.classes, *(cls for cls in ours if cls.__name__ not in known)]
         yield from super().emit_help(classes)
 
     def init_profile_dir(self) -> None:
@@ -137,10 +146,12 @@ class TCIKernelApp(IPKernelApp):
         """Leave `sys.path` alone: no user code is imported in this process."""
 
     def init_kernel(self) -> None:
-        """Make the kernel, and have it tell its user what is wrong with the settings."""
+        """Make the kernel, and have its user read what is wrong with the settings."""
         super().init_kernel()
         if self.problems:
-            self.kernel.tell(["Settings that can't be used, and are left out:", *self.problems])
+            self.kernel.show_with_next_cell(
+                ["Settings that can't be used, and are left out:", *map(wrapped, self.problems)]
+            )
 
     def init_signal(self) -> None:
         """Leave SIGINT to `TCIKernel.start`."""

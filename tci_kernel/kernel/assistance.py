@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.kernelbase import Kernel
 
-from tci_kernel import __version__
+from tci_kernel._version import __version__
+from tci_kernel.core.cell import Cell
 from tci_kernel.core.lines import command_at, local_cell
-from tci_kernel.core.messages import Failure
+from tci_kernel.core.messages import Message, error_of, no_debugger
 from tci_kernel.kernel.vscode import background_call
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 # The protocol version of the messages that ipykernel's base class exchanges.
 PROTOCOL_VERSION = "5.3"
 
-# Requests that need not wait for the running cell.
+# Requests that need not wait for the running cell. `kernel_info_request` does: VS Code, reattached
+# to a kernel, takes its reply for the end of the running cell.
 QUICK = frozenset(
     {
         "comm_info_request",
@@ -35,7 +37,6 @@ QUICK = frozenset(
         "history_request",
         "inspect_request",
         "is_complete_request",
-        "kernel_info_request",
     }
 )
 
@@ -49,7 +50,16 @@ SAVE_AFTER = 0.1
 
 
 class Assistance(Kernel):
-    """The base of the kernel that answers what is not a cell."""
+    """The base of the kernel that answers what is not a cell.
+
+    Attributes:
+        loop: the event loop of the main thread, which runs cells.
+        running: the task of the running cell; the kernel's to set.
+        running_parent: the request of that cell.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    msg_types = [*Kernel.msg_types, "comm_open", "comm_msg", "comm_close"]  # noqa: RUF012
 
     implementation = "tci_kernel"
     implementation_version = __version__
@@ -67,14 +77,16 @@ class Assistance(Kernel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.running: asyncio.Task[None] | None = None
+        self.running_parent: dict[str, Any] = {}
         self._cells: list[str] = []  # the user's code, for static analysis
         self._history: CellHistory | None = None
         self._saving: asyncio.TimerHandle | None = None
         self._analysing = threading.Lock()
 
     @property
-    def free_session(self) -> RemoteSession | None:
-        """The session, if there is one that can be asked now: no cell runs. The kernel's to say."""
+    def session_in_use(self) -> RemoteSession | None:
+        """The session, if there is one. The kernel's to say."""
         raise NotImplementedError
 
     @property
@@ -82,20 +94,21 @@ class Assistance(Kernel):
         """The IPython in this process, if something has made it. The kernel's to say."""
         raise NotImplementedError
 
-    async def ask_session(self, name: str, **arguments: Any) -> Any:
-        """What the helper in the session says, or None where it can't be asked now."""
-        session = self.free_session
-        return None if session is None else await session.ask(name, **arguments)
+    async def ask_session(self, request: Message) -> Mapping[str, Any] | None:
+        """The content of the session's reply to a request, or None where it can't be asked."""
+        session = self.session_in_use
+        reply = None if session is None else await session.request(request)
+        return None if reply is None else reply.content
 
     def local_shell(self) -> LocalShell:
         """The IPython in this process. The kernel's to make."""
         raise NotImplementedError
 
-    def remember(self, number: int, code: str, result: str | None) -> None:
+    def remember(self, cell: Cell, result: str | None) -> None:
         """Note a cell that the user has run, with the text of its result."""
-        if local_cell(code) is None:
-            self._cells.append(code)
-        self.history.store(number, code, result)
+        if local_cell(cell.code) is None:
+            self._cells.append(cell.code)
+        self.history.store(cell.number, cell.code, result)
         if self._saving is None:
             self._saving = asyncio.get_running_loop().call_later(SAVE_AFTER, self._save_history)
 
@@ -131,6 +144,20 @@ class Assistance(Kernel):
             )
         finally:
             self._shell_context = context
+            self.publish_busy()
+
+    async def process_control(self, msg: Any) -> None:
+        """Handle a control message, on a thread of its own."""
+        await super().process_control(msg)
+        self.loop.call_soon_threadsafe(self.publish_busy)
+
+    def publish_busy(self) -> None:
+        """Say again that a cell runs, after a request beside it has ended in *idle*.
+
+        Clients show the last status that they hear of, whatever request it belongs to.
+        """
+        if self.running is not None:
+            self._publish_status("busy", "shell", parent=self.running_parent)
 
     def _is_quick(self, msg: Any) -> bool:
         """Whether a message need not wait for the running cell."""
@@ -172,12 +199,13 @@ class Assistance(Kernel):
         if (line := command_at(code, cursor_pos)) is not None:
             from tci_kernel.commands.completion import complete  # noqa: PLC0415
 
-            return await complete(line, cursor_pos, self.free_session, self.open_local_shell)
+            session = self.session_in_use if self.running is None else None
+            return await complete(line, cursor_pos, session, self.open_local_shell)
         if (cell := local_cell(code)) is not None:
             return self.local_shell().complete(cell, cursor_pos)
-        reply = await self.ask_session("complete", code=code, cursor_pos=cursor_pos)
-        if _has(reply, "matches", list):
-            return {"status": "ok", "metadata": {}, **reply}
+        question = Message("complete_request", {"code": code, "cursor_pos": cursor_pos})
+        if (reply := await self.ask_session(question)) is not None:
+            return dict(reply)
         found = await self._analyse(static_completions, code, cursor_pos)
         return found or {
             "status": "ok",
@@ -199,11 +227,9 @@ class Assistance(Kernel):
 
         if (cell := local_cell(code)) is not None:
             return self.local_shell().inspect(cell, cursor_pos, detail_level)
-        reply = await self.ask_session(
-            "inspect", code=code, cursor_pos=cursor_pos, detail_level=detail_level
-        )
-        if _has(reply, "data", dict) and _has(reply, "found", bool):
-            return {"status": "ok", "metadata": {}, **reply}
+        content = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}
+        if (reply := await self.ask_session(Message("inspect_request", content))) is not None:
+            return dict(reply)
         found = await self._analyse(static_inspection, code, cursor_pos)
         return found or {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
@@ -213,14 +239,34 @@ class Assistance(Kernel):
         return self.history.request(content)
 
     async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
-        """Say plainly that there is no debugger; the base class would not answer at all."""
-        return {
-            "type": "response",
-            "request_seq": msg.get("seq", 0),
-            "success": False,
-            "command": msg.get("command", ""),
-            "message": "tci-kernel has no debugger",
-        }
+        """Have the session debug. Runs on the control thread; the session has the main one's loop.
+
+        The base class would not answer at all.
+        """
+        asking = self.ask_session(Message("debug_request", msg))
+        answer = asyncio.run_coroutine_threadsafe(asking, self.loop)
+        reply = await asyncio.wrap_future(answer)
+        return dict(no_debugger(msg) if reply is None else reply)
+
+    async def comm_info_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Name the session's comms."""
+        reply = await self.ask_session(Message("comm_info_request", parent["content"]))
+        content = {"status": "ok", "comms": {}} if reply is None else dict(reply)
+        if self.session:
+            self.session.send(stream, "comm_info_reply", content, parent, ident=ident)
+
+    async def comm_open(self, _stream: Any, _ident: Any, parent: Any) -> None:
+        """Pass on what a client says over a comm."""
+        message = Message(
+            parent["header"]["msg_type"],
+            parent["content"],
+            parent.get("metadata", {}),
+            parent.get("buffers", ()),
+            parent["header"],
+        )
+        await self.ask_session(message)
+
+    comm_msg = comm_close = comm_open
 
     async def create_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
         """Refuse: a cell on another thread would share this thread's connections."""
@@ -233,7 +279,7 @@ class Assistance(Kernel):
     def _refuse_subshell(self, socket: Any, ident: Any, parent: Any) -> None:
         content = {
             "status": "error",
-            **Failure.from_error(NotImplementedError("tci-kernel has no subshells")).content(),
+            **error_of(NotImplementedError("tci-kernel has no subshells")).content,
         }
         reply = parent["header"]["msg_type"].replace("_request", "_reply")
         if self.session:
@@ -270,7 +316,3 @@ class Assistance(Kernel):
                 return await found
         except TimeoutError:
             return None
-
-
-def _has(reply: Any, name: str, kind: type) -> bool:
-    return isinstance(reply, dict) and isinstance(reply.get(name), kind)

@@ -2,47 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 
-from tci_kernel.core.errors import AuthenticationFailed, InvalidKey
+from tci_kernel.core.cell import Cell
+from tci_kernel.core.errors import AuthenticationFailed, Interrupted, InvalidKey
 from tci_kernel.core.lines import local_cell, split
-from tci_kernel.core.messages import Event
-from tci_kernel.runtime import Request, Service
-from tci_kernel.session.direct.sending import Cell
+from tci_kernel.core.messages import Message, reply
+from tci_kernel.runtime import Runtime
 
 
-async def run(request: Request, service: Service) -> AsyncIterator[Event]:
-    """Run a cell and yield what it produces.
+async def run(cell: Cell, runtime: Runtime) -> AsyncGenerator[Message]:
+    """Run a cell as the user wrote it, and yield what it produces, its reply last.
 
     Raises:
         TCIError: what did not run, or may have run, and what to do.
     """
+    commands, code = split(cell.code)
     try:
-        async for event in _run(request, service):
-            yield event
+        for words in commands:
+            async with aclosing(_command(words, cell, runtime)) as messages:
+                async for message in messages:
+                    yield message
+        if (local := local_cell(cell.code)) is not None:
+            yield await runtime.local_shell.run(local, cell)
+        elif code.strip() or cell.user_expressions:
+            await _ensure_key(cell, runtime)
+            async with aclosing(runtime.session.run(replace(cell, code=code))) as messages:
+                async for message in messages:
+                    yield message
+        else:
+            yield reply(cell.number)
     except (AuthenticationFailed, InvalidKey):
-        service.client.forget_key()
+        runtime.client.forget_key()
         raise
 
 
-async def _run(request: Request, service: Service) -> AsyncIterator[Event]:
-    commands, code = split(request.code)
-    service.line = None
-    if commands:
-        from tci_kernel.commands import run as magics  # noqa: PLC0415 - most cells have none
+async def _ensure_key(cell: Cell, runtime: Runtime) -> None:
+    try:
+        await runtime.ensure_key(cell)
+    except asyncio.CancelledError:
+        raise Interrupted("nothing was sent: there is no key.") from None
 
-        for words in commands:
-            service.line = words
-            async for event in magics.run(words, service, request):
-                yield event
-        service.line = None
-    if (local := local_cell(request.code)) is not None:
-        ended = await service.local_shell.run(local, request.number, request.show, request.read)
-        if ended is not None:
-            yield ended
-    elif code.strip():
-        await service.ensure_key(request)
-        interactive = request.ask is not None
-        cell = Cell(code, request.hidden, interactive=interactive, number=request.number)
-        async for event in service.session.run(cell):
-            yield event
+
+async def _command(words: str, cell: Cell, runtime: Runtime) -> AsyncGenerator[Message]:
+    from tci_kernel.commands.run import run as run_command  # noqa: PLC0415 - most cells have none
+
+    try:
+        async with aclosing(run_command(words, runtime, cell)) as messages:
+            async for message in messages:
+                yield message
+    except (asyncio.CancelledError, Interrupted):
+        raise Interrupted(
+            f"'%tci {words}' was stopped; what stands below it did not run."
+        ) from None

@@ -23,7 +23,6 @@ class Interruptible(Assistance):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to answer messages, and turn SIGINT into an interrupt of the running cell."""
@@ -31,6 +30,10 @@ class Interruptible(Assistance):
         # The attribute is public and documented, and missing from tornado's annotations.
         self.loop: asyncio.AbstractEventLoop = self.io_loop.asyncio_loop  # type: ignore[attr-defined]
         signal.signal(signal.SIGINT, self._on_sigint)
+
+    def interrupt_session(self) -> bool:
+        """Have the session stop the running cell; whether it runs one. The kernel's to say."""
+        raise NotImplementedError
 
     def is_local_code(self, frame: FrameType | None) -> bool:
         """Whether a frame belongs to a cell that runs in this process. The kernel's to say."""
@@ -43,6 +46,11 @@ class Interruptible(Assistance):
             self.loop.call_soon_threadsafe(lambda: None)  # wake it: the signal alone does not
         else:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def stop(self) -> None:
+        """Stop the running cell where it runs; what runs nowhere yet is cancelled."""
+        if self.running is not None and not self.interrupt_session():
+            self.cancel()
 
     def cancel(self) -> None:
         """Cancel the running cell, once: a second interrupt must not break the clean-up."""
@@ -64,4 +72,4 @@ class Interruptible(Assistance):
     def _on_sigint(self, _signum: int, frame: FrameType | None) -> None:
         if self.is_local_code(frame):
             raise KeyboardInterrupt
-        self.loop.call_soon_threadsafe(self.cancel)
+        self.loop.call_soon_threadsafe(self.stop)

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool
 
+from tci_kernel.config.settings import Settings
 from tci_kernel.config.traits import EnvironmentText
-from tci_kernel.core.errors import TCIError
-from tci_kernel.core.lines import local_cell
-from tci_kernel.core.messages import Event, Failure, Stream
+from tci_kernel.core.cell import Cell
+from tci_kernel.core.errors import Interrupted, TCIError
+from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
+from tci_kernel.kernel.frontend import CellFrontend
 from tci_kernel.kernel.interrupts import Interruptible
-from tci_kernel.kernel.outcome import Outcome
-from tci_kernel.kernel.pacing import IOPubPacer, stream_bytes
-from tci_kernel.kernel.prompts import Asker
-from tci_kernel.kernel.vscode import BackgroundCall, answered, background_call, without_session
-from tci_kernel.session.notice import without_loss
+from tci_kernel.kernel.pacing import IOPubPacer, parts, stream_bytes
+from tci_kernel.kernel.vscode import (
+    BackgroundCall,
+    background_call,
+    background_reply,
+    without_session,
+)
+from tci_kernel.session.notice import ShownOutputs
 
 if TYPE_CHECKING:
     from tci_kernel.local_cells.shell import LocalShell
-    from tci_kernel.runtime import Request, Service
+    from tci_kernel.runtime import Runtime
     from tci_kernel.session.session import RemoteSession
 
 # Seconds that a shutdown may take for letting go of what the kernel holds. Jupyter Server waits
 # 2.5 s before it sends SIGTERM.
 SHUTDOWN_LIMIT = 1.0
+
+# The messages of a cell that its reply and the history are made from.
+_KEPT = ("execute_reply", "execute_result")
 
 
 class TCIKernel(Interruptible):
@@ -49,8 +56,8 @@ class TCIKernel(Interruptible):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._count = 1
-        self._untold: Sequence[str] = ()
-        self._service: Service | None = None
+        self._notes: Sequence[str] = ()
+        self._runtime: Runtime | None = None
         self._warming: asyncio.Task[None] | None = None
         # Jupyter Server names the notebook in this variable; other hosts have no rate limits.
         self._pacer = IOPubPacer() if os.environ.get("JPY_SESSION_NAME") else None
@@ -73,10 +80,6 @@ class TCIKernel(Interruptible):
         if self.local:
             self.loop.call_soon_threadsafe(self._begin_warm_up)
 
-    def _begin_warm_up(self) -> None:
-        if self._warming is None:
-            self._warming = asyncio.create_task(self._warm_up())
-
     async def do_execute(
         self,
         code: str,
@@ -95,39 +98,31 @@ class TCIKernel(Interruptible):
             the content of the `execute_reply`.
         """
         hidden = silent or not store_history
-        outcome = Outcome()
+        expressions = user_expressions or {}
         if hidden and (call := background_call(code)) is not None:
             await self._answer(call)
         elif hidden and not self._takes_hidden_cells():
-            for event in without_session(code):
-                await self.emit(event)
-        elif code.strip():
-            await self._run(_Request(code, hidden, silent, allow_stdin), outcome)
-            if not hidden:
-                self.remember(self._count, code, outcome.result)
-                self._count = outcome.next_count or self._count + 1
-        reply = {"execution_count": self._count - 1, "payload": outcome.payload}
-        if outcome.failure is not None:
-            return {"status": "error", **outcome.failure.content(), **reply, "user_expressions": {}}
-        values = await self._evaluate(code, user_expressions) if user_expressions else {}
-        return {"status": "ok", **reply, "user_expressions": values}
+            for message in without_session(code):
+                await self.emit(message)
+        elif code.strip() or (expressions and self._takes_hidden_cells()):
+            published: list[Message] = []
+            cell = Cell(
+                code,
+                self._count,
+                hidden=hidden,
+                silent=silent,
+                user_expressions=expressions,
+                frontend=self._frontend(published, takes_questions=allow_stdin, silent=silent),
+            )
+            return await self._run(cell, published)
+        values = no_values(expressions)
+        return dict(reply(self._count - 1, user_expressions=values).content)
 
     async def _answer(self, call: BackgroundCall) -> None:
         """Answer VS Code's way of asking for a completion or an inspection."""
         method = self.do_complete if call.method == "complete" else self.do_inspect
-        place, content = answered(call.mime, await method(*call.arguments))
-        await self.emit(place)
-        await self.emit(content)
-
-    async def _evaluate(self, code: str, expressions: dict[str, Any]) -> dict[str, Any]:
-        """The values of expressions where a cell ran, or an error for each."""
-        if local_cell(code) is not None:
-            return self.local_shell().evaluate(expressions)
-        values = await self.ask_session("user_expressions", expressions=expressions)
-        if isinstance(values, dict):
-            return values
-        error = Failure.from_error(NotImplementedError("the session can't be asked"))
-        return {name: {"status": "error", **error.content()} for name in expressions}
+        for message in background_reply(call.mime, await method(*call.arguments)):
+            await self.emit(message)
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Let go of connections and of the embedded server, in bounded time.
@@ -142,157 +137,159 @@ class TCIKernel(Interruptible):
             self.log.warning("Shutting down without waiting for the network")
         return {"status": "ok", "restart": restart}
 
-    def tell(self, lines: Sequence[str]) -> None:
+    def show_with_next_cell(self, lines: Sequence[str]) -> None:
         """Have the user read something with the first cell that is run."""
-        self._untold = lines
+        self._notes = lines
 
     # -- running a cell ----------------------------------------------------------------------
 
     def _takes_hidden_cells(self) -> bool:
-        if self._service is None:
+        if self._runtime is None:
             return self.local or bool(self.session_id)
-        return self._service.session.takes_hidden_cells
+        return self._runtime.session.takes_hidden_cells
 
-    async def _run(self, request: _Request, outcome: Outcome) -> None:
-        """Run a cell as a task of its own, which an interrupt cancels.
+    async def _run(self, cell: Cell, published: list[Message]) -> dict[str, Any]:
+        """Run a cell as a task of its own, which an interrupt may cancel; gives its reply.
 
-        Whatever happens ends here, in a failure that is published and noted: an exception that
-        escaped would leave the request without a reply.
+        `published` gathers what the reply and the history take of its messages.
+
+
+        Whatever happens ends here, in a failure that is published: an exception that escaped
+        would leave the request without a reply.
         """
-        self.running = asyncio.create_task(self._publish(request, outcome))
+        self.running = asyncio.create_task(self._publish(cell, published))
+        self.running_parent = self.get_parent("shell")
         try:
             await self.running
-            return
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise  # no interrupt of the cell: the event loop itself is ending
-            failure = Failure.from_error(KeyboardInterrupt(self._what_an_interrupt_leaves()))
+            published.append(await self._fail(Interrupted(""), cell))
         except TCIError as error:
-            failure = Failure.from_error(error)
+            published.append(await self._fail(error, cell))
         except Exception as error:  # the one boundary where a reply must go out
             self.log.exception("A cell failed in the kernel itself")
-            failure = Failure.from_error(error)
+            published.append(await self._fail(error, cell))
         finally:
             self.running = None
-        outcome.failure = failure
-        if not request.silent:
-            await self.emit(failure)
+        content = dict(published[-1].content)
+        if cell.hidden:
+            return {**content, "execution_count": self._count - 1}
+        results = [m.content["data"] for m in published if m.type == "execute_result"]
+        self.remember(cell, str(results[-1].get("text/plain", "")) if results else None)
+        self._count = content["execution_count"] + 1
+        return content
 
-    async def _publish(self, request: _Request, outcome: Outcome) -> None:
-        """Publish each event of a cell, and note what its reply must hold."""
-        from tci_kernel.runtime import Request  # noqa: PLC0415
+    async def _fail(self, error: BaseException, cell: Cell) -> Message:
+        """Publish what went wrong, and give the reply that says so."""
+        failure = error_of(error)
+        await self.emit(failure)
+        return reply(cell.number, failure)
 
-        asker = self._asker() if request.allow_stdin else None
+    async def _publish(self, cell: Cell, published: list[Message]) -> None:
+        """Publish the messages of a cell."""
+        from tci_kernel.kernel.dispatch import run  # noqa: PLC0415 - a start does without
+
+        if not cell.hidden and self._notes:
+            notes, self._notes = self._notes, ()
+            await self.emit(stream("stderr", "".join(f"{line}\n" for line in notes)))
+        shown = ShownOutputs()
+        async with aclosing(run(cell, self._open_runtime())) as messages:
+            async for message in messages:
+                if message.type in _KEPT:
+                    published.append(message)
+                if message.type == "execute_reply" or _is_unwanted(message, cell.silent):
+                    continue
+                for each in shown.publishable(message):
+                    await self.emit(each)
+
+    async def emit(self, message: Message) -> None:
+        """Publish a message on IOPub, as its own cell's or the running one's."""
         parent = self.get_parent("shell")
+        for part in parts(message):
+            if self._pacer is not None:
+                await self._pacer.wait(stream_bytes(part))
+            self._send(part, parent)
 
-        def show(event: Event) -> None:
-            outcome.note(event)
-            if not request.silent:
-                self._emit_blocking(event, parent)
+    def _send(self, message: Message, parent: Mapping[str, Any]) -> None:
+        if self.session is not None:
+            self.session.send(
+                self.iopub_socket,
+                message.type,
+                dict(message.content),
+                dict(parent) if message.parent is None else {"header": dict(message.parent)},
+                metadata=dict(message.metadata),
+                buffers=list(message.buffers),
+            )
 
-        cell = Request(
-            request.code,
-            request.hidden,
-            number=None if request.hidden else self._count,
-            ask=asker.ask_secret if asker else None,
-            show=show,
-            read=asker.ask_blocking if asker else None,
-        )
-        async for event in without_loss(self._events(cell)):
-            outcome.note(event)
-            if not request.silent:
-                await self.emit(event)
-
-    async def _events(self, cell: Request) -> AsyncIterator[Event]:
-        """What a cell produces, after what the user has yet to be told."""
-        from tci_kernel.kernel.dispatch import run  # noqa: PLC0415
-
-        if not cell.hidden and self._untold:
-            untold, self._untold = self._untold, ()
-            yield Stream("stderr", "".join(f"{line}\n" for line in untold))
-        async for event in run(cell, self._open_service()):
-            yield event
-
-    @property
-    def free_session(self) -> RemoteSession | None:
-        """The session, if there is one that can be asked now."""
-        if self._service is None or self.running is not None:
-            return None
-        return self._service.session if self._service.session.id is not None else None
-
-    def _asker(self) -> Asker | None:
-        """The way to ask the user of the running cell."""
+    def _frontend(
+        self, published: list[Message], *, takes_questions: bool, silent: bool
+    ) -> CellFrontend | None:
+        """Who sent the running cell. What it shows at once, threads and blocking code can call."""
         if self.session is None:
             return None
+        parent = self.get_parent("shell")
+
+        def show(message: Message) -> None:
+            if message.type in _KEPT:
+                published.append(message)
+            if not _is_unwanted(message, silent):
+                for part in parts(message):
+                    if self._pacer is not None:
+                        self._pacer.block(stream_bytes(part))
+                    self._send(part, parent)
+
         client = self._shell_parent_ident.get()
-        return Asker(self.session, self.stdin_socket, self.get_parent("shell"), client)
+        return CellFrontend(takes_questions, show, self.session, self.stdin_socket, parent, client)
 
-    async def emit(self, event: Event) -> None:
-        """Publish an event on IOPub."""
-        for message_type, content in event.messages(self._count):
-            if self._pacer is not None:
-                await self._pacer.wait(stream_bytes(message_type, content))
-            self.send_response(self.iopub_socket, message_type, content)
+    # -- what the cells run in ---------------------------------------------------------------
 
-    def _emit_blocking(self, event: Event, parent: Mapping[str, Any]) -> None:
-        """Publish an event of a request, from code that the event loop waits for or a thread."""
-        for message_type, content in event.messages(self._count):
-            if self._pacer is not None:
-                self._pacer.block(stream_bytes(message_type, content))
-            if self.session is not None:
-                self.session.send(self.iopub_socket, message_type, content, dict(parent))
+    @property
+    def session_in_use(self) -> RemoteSession | None:
+        """The session, if there is one."""
+        if self._runtime is None or self._runtime.session.id is None:
+            return None
+        return self._runtime.session
 
-    def _what_an_interrupt_leaves(self) -> str:
-        if self._service is None or not self._service.client.api_key:
-            return "nothing was sent: there is no key."
-        if self._service.line is not None:
-            return f"'%tci {self._service.line}' was stopped; what stands below it did not run."
-        if self.local:
-            return ""
-        left = (
-            "stopped waiting. The service has no way to stop code: it may still be running there, "
-            "and the next cell may have to wait for it."
-        )
-        if self._service.session.id is None:
-            left += " If it began a session, the next cell begins another."
-        return left
+    def interrupt_session(self) -> bool:
+        """Have the session stop the running cell; whether it runs one."""
+        return self._runtime is not None and self._runtime.session.interrupt()
 
     def is_local_code(self, frame: FrameType | None) -> bool:
         """Whether a frame of the main thread belongs to a cell that runs in this process."""
-        return self._service is not None and self._service.is_local_code(frame)
+        shell = self.open_local_shell
+        return shell is not None and shell.is_running_in(frame)
 
-    # -- the service behind the kernel -------------------------------------------------------
+    def _open_runtime(self) -> Runtime:
+        """What the cells run in, made ready on first use: starting the kernel does no I/O."""
+        if self._runtime is None:
+            from tci_kernel.runtime import Runtime  # noqa: PLC0415
 
-    def _open_service(self) -> Service:
-        """The service, made ready on first use: starting the kernel does no I/O."""
-        if self._service is None:
-            from tci_kernel.runtime import Service  # noqa: PLC0415
-
-            self._service = Service(
+            self._runtime = Runtime(
                 self,
                 local=self.local,
                 session_id=self.session_id,
-                layers=getattr(self.parent, "layers", ()),  # of the application
+                settings=getattr(self.parent, "settings", None) or Settings(),
             )
-        return self._service
+        return self._runtime
 
     def local_shell(self) -> LocalShell:
         """The IPython in this process, made on first use."""
-        return self._open_service().local_shell
+        return self._open_runtime().local_shell
 
     @property
     def open_local_shell(self) -> LocalShell | None:
         """The IPython in this process, if something has made it."""
-        return None if self._service is None else self._service.open_local_shell
+        return None if self._runtime is None else self._runtime.open_local_shell
+
+    def _begin_warm_up(self) -> None:
+        if self._warming is None:
+            self._warming = asyncio.create_task(self._warm_up())
 
     async def _warm_up(self) -> None:
-        """Start the embedded server and a session before the first cell asks for them.
-
-        The interpreter is a process: while it starts, what requests need is imported.
-        """
+        """Start the embedded server and a session before the first cell asks for them."""
         try:
-            opening = self._open_service().session.open()
-            await asyncio.gather(opening, asyncio.to_thread(import_module, "httpx"))
+            await self._open_runtime().open()
         except TCIError as error:
             self.log.debug("No session could be opened early: %s", error)  # the first cell says it
 
@@ -301,18 +298,13 @@ class TCIKernel(Interruptible):
         if self._warming is not None:
             self._warming.cancel()
         self.close_history()
-        if self._service is not None:
-            await self._service.aclose()
+        if self._runtime is not None:
+            await self._runtime.aclose()
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """An `execute_request`: what it runs, and how."""
-
-    code: str
-    hidden: bool
-    silent: bool
-    allow_stdin: bool
+def _is_unwanted(message: Message, silent: bool) -> bool:
+    """Whether a message is a silent cell's value, which ipykernel does not show either."""
+    return silent and message.type == "execute_result"
 
 
 def _is_cancelled() -> bool:

@@ -10,14 +10,19 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tci_kernel.core.messages import Message
 
 # `ZMQChannelsWebsocketConnection`'s defaults are 1,000 messages/s and 1,000,000 bytes/s of
 # stream messages, both over a window of 3 s. These leave a tenth for headers and status.
 WINDOW = 3.0
 MESSAGES = 2_700
 STREAM_BYTES = 2_700_000
+
+# Characters of a stream in one message. Of either limit this leaves much room.
+STREAM_CHUNK = 65_536
 
 # Bytes of a message beside its text: signature, headers, JSON.
 OVERHEAD = 1_000
@@ -59,9 +64,23 @@ class IOPubPacer:
             self._bytes -= self._sent.popleft()[1]
 
 
-def stream_bytes(message_type: str, content: Mapping[str, Any]) -> int:
+def parts(message: Message) -> Iterator[Message]:
+    """A message in parts of moderate size: long streams end at a line's end where there is one."""
+    if message.type != "stream":
+        yield message
+        return
+    text, start = message.content["text"], 0
+    while start < len(text):
+        end = min(start + STREAM_CHUNK, len(text))
+        if end < len(text):
+            end = text.rfind("\n", start, end) + 1 or end
+        yield replace(message, content={**message.content, "text": text[start:end]})
+        start = end
+
+
+def stream_bytes(message: Message) -> int:
     """The bytes of a message that Jupyter Server's data rate counts: those of stream text alone."""
-    if message_type != "stream":
+    if message.type != "stream":
         return 0
     # As they are sent: an escape such as a line end's or a colour's is longer than its character.
-    return len(json.dumps(content["text"], ensure_ascii=False).encode())
+    return len(json.dumps(message.content["text"], ensure_ascii=False).encode())

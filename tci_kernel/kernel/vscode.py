@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from tci_kernel.core.messages import Display, Event, Stream
+from tci_kernel.core.messages import Message, display, stream
 from tci_kernel.remote.helper import BACKGROUND
 
 # Where the result of code that the extension runs in a thread goes.
@@ -68,23 +68,23 @@ def _literals(nodes: list[ast.expr]) -> tuple[Any, ...] | None:
     return None
 
 
-def answered(mime: str, result: object) -> tuple[Display, Display]:
+def background_reply(mime: str, result: object) -> tuple[Message, Message]:
     """The two displays by which background code answers: a place, and then its content."""
     place = {"display_id": uuid.uuid4().hex}
     return (
-        Display({mime: ""}, transient=place),
-        Display({f"{mime}.result": result}, transient=place, update=True),
+        display({mime: ""}, transient=place),
+        display({f"{mime}.result": result}, transient=place, update=True),
     )
 
 
-def without_session(code: str) -> list[Event]:
+def without_session(code: str) -> list[Message]:
     """What hidden code is answered where there is no session: that there are no variables.
 
     Everything else that the extension runs before the user's first cell takes an empty answer.
     """
     mime = _MIME.search(code)
     if is_background(code) and mime is not None:
-        return [*answered(mime[0], "[]" if "Descriptions(" in code else None)]
+        return [*background_reply(mime[0], "[]" if "Descriptions(" in code else None)]
     if "_VSCODE_" in code and "%who_ls" in code:
-        return [Stream("stdout", "[]\n")]
+        return [stream("stdout", "[]\n")]
     return []

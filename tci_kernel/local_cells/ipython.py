@@ -1,4 +1,4 @@
-"""IPython's shell without a terminal: what it would print or draw becomes events."""
+"""IPython's shell without a terminal: what it would print or draw is published."""
 
 from __future__ import annotations
 
@@ -23,8 +23,15 @@ from IPython.core.profiledir import ProfileDir
 from traitlets import Type, default
 from traitlets.config import Config
 
-from tci_kernel.core.messages import ClearOutput, Display, Failure, Result
-from tci_kernel.local_cells.publisher import Outlet
+from tci_kernel.core.messages import (
+    Message,
+    clear_output,
+    display,
+    error,
+    result,
+    without_widget,
+)
+from tci_kernel.local_cells.publisher import Publisher
 
 _INLINE_BACKEND = "matplotlib_inline.backend_inline"
 
@@ -32,7 +39,7 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 class LocalDisplayPublisher(DisplayPublisher):
-    """Makes events of what code displays."""
+    """Publishes what code displays."""
 
     shell: LocalIPython
 
@@ -46,17 +53,15 @@ class LocalDisplayPublisher(DisplayPublisher):
         **_ignored: Any,
     ) -> None:
         """Show a MIME bundle."""
-        self.shell.outlet.emit(
-            Display(_as_text(data), metadata or {}, transient or {}, update=update)
-        )
+        self.shell.publisher.publish(display(_as_text(data), metadata, transient, update=update))
 
     def clear_output(self, wait: bool = False) -> None:
         """Wipe what the cell has shown."""
-        self.shell.outlet.emit(ClearOutput(wait))
+        self.shell.publisher.publish(clear_output(wait=wait))
 
 
 class LocalDisplayHook(DisplayHook):
-    """Makes events of the values of cells."""
+    """Publishes the values of cells."""
 
     shell: LocalIPython
 
@@ -67,7 +72,8 @@ class LocalDisplayHook(DisplayHook):
         self, format_dict: Mapping[str, Any], md_dict: Mapping[str, Any] | None = None
     ) -> None:
         """Show a value."""
-        self.shell.outlet.emit(Result(_as_text(format_dict), md_dict or {}))
+        value = result(_as_text(format_dict), self.prompt_count, md_dict)
+        self.shell.publisher.publish(value)
 
     def finish_displayhook(self) -> None:
         """Leave the streams alone."""
@@ -78,10 +84,10 @@ class LocalIPython(InteractiveShell):
     """The one IPython shell of the kernel's process.
 
     Args:
-        outlet: where what it shows goes.
+        publisher: where what it shows goes.
 
     Attributes:
-        has_shown_error: whether the running cell has.
+        shown_error: the last error that the running cell has shown.
         has_lost_value: whether the running cell's value failed to be shown.
     """
 
@@ -89,9 +95,10 @@ class LocalIPython(InteractiveShell):
     displayhook_class = Type(LocalDisplayHook)
     display_pub_class = Type(LocalDisplayPublisher)
 
-    def __init__(self, outlet: Outlet) -> None:
-        self.outlet = outlet
-        self.has_shown_error = self.has_lost_value = False
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self.shown_error: Message | None = None
+        self.has_lost_value = False
         self._scratch: TemporaryDirectory[str] | None = None
         # The kernel has a history of its own, on disk; this one is of this process alone.
         super().__init__(config=Config({"HistoryManager": {"enabled": False}}))
@@ -159,9 +166,9 @@ class LocalIPython(InteractiveShell):
     def _showtraceback(
         self, etype: type[BaseException], evalue: BaseException, stb: list[str]
     ) -> None:
-        self.has_shown_error = True
         self.has_lost_value = self.has_lost_value or self.displayhook.is_active
-        self.outlet.emit(Failure(etype.__name__, str(evalue), list(stb)))
+        self.shown_error = error(etype.__name__, str(evalue), stb)
+        self.publisher.publish(self.shown_error)
 
 
 def _cut_own_frames(traceback: TracebackType | None) -> None:
@@ -176,5 +183,5 @@ def _as_text(bundle: Mapping[str, Any]) -> dict[str, Any]:
     """A MIME bundle as messages carry it: bytes in base64."""
     return {
         mime: base64.b64encode(data).decode() if isinstance(data, bytes) else data
-        for mime, data in bundle.items()
+        for mime, data in without_widget(bundle).items()
     }

@@ -1,4 +1,4 @@
-"""The way out of running code: what it shows becomes events at once, in order."""
+"""The way out of running code: what it shows is published at once, in order."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import threading
 import time
 from collections.abc import Callable
 
-from tci_kernel.core.messages import Event, Stream
+from tci_kernel.core.messages import Message, stream
 
 # Seconds for which printed text is gathered, and characters that are not held back any longer:
 # a message for each write would be felt.
 _PAUSE = 0.05
 _ENOUGH = 65_536
 
-Show = Callable[[Event], None]
+Show = Callable[[Message], None]
 
 
-class Outlet:
-    """Passes on events as they come, and printed text within moments. For any thread.
+class Publisher:
+    """Publishes messages as they come, and printed text within moments. For any thread.
 
     Attributes:
-        show: what is done with an event. After a cell it stays that cell's: what a thread shows
+        show: what is done with a message. After a cell it stays that cell's: what a thread shows
             later belongs there.
     """
 
     def __init__(self) -> None:
-        self.show: Show = lambda _event: None
+        self.show: Show = lambda _message: None
         # A signal may interrupt the thread that holds it, whose handler then writes: reentrant.
         self._lock = threading.RLock()
         self._name = ""
@@ -35,11 +35,11 @@ class Outlet:
         self._has_text = threading.Event()
         threading.Thread(target=self._flush_in_turn, daemon=True, name="local output").start()
 
-    def emit(self, event: Event) -> None:
-        """Pass on an event, after the text that was written before it."""
+    def publish(self, message: Message) -> None:
+        """Publish a message, after the text that was written before it."""
         with self._lock:
             self.flush()
-            self.show(event)
+            self.show(message)
 
     def write(self, name: str, text: str) -> None:
         """Take text for the stream of that name."""
@@ -54,13 +54,13 @@ class Outlet:
                 self.flush()
 
     def flush(self) -> None:
-        """Pass on what text there is."""
+        """Publish what text there is."""
         with self._lock:
             text = "".join(self._texts)
             self._texts.clear()
             self._size = 0
             if text:
-                self.show(Stream(self._name, text))
+                self.show(stream(self._name, text))
 
     def _flush_in_turn(self) -> None:
         while self._has_text.wait():
@@ -69,20 +69,20 @@ class Outlet:
             self.flush()
 
 
-class OutletStream(io.TextIOBase):
+class PublishedStream(io.TextIOBase):
     """`sys.stdout` or `sys.stderr` of code that runs here.
 
     Args:
-        outlet: where the text goes.
+        publisher: where the text goes.
         name: the stream's name there.
     """
 
     encoding = "utf-8"
     errors = "replace"
 
-    def __init__(self, outlet: Outlet, name: str) -> None:
+    def __init__(self, publisher: Publisher, name: str) -> None:
         super().__init__()
-        self._outlet = outlet
+        self._publisher = publisher
         self.name = name
 
     def writable(self) -> bool:
@@ -93,9 +93,9 @@ class OutletStream(io.TextIOBase):
         """Take text."""
         if not isinstance(text, str):
             raise TypeError(f"write() takes text, not {type(text).__name__}")
-        self._outlet.write(self.name, text)
+        self._publisher.write(self.name, text)
         return len(text)
 
     def flush(self) -> None:
         """Show what was written."""
-        self._outlet.flush()
+        self._publisher.flush()

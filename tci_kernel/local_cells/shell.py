@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import getpass
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from types import FrameType
 from typing import Any
@@ -15,12 +15,13 @@ from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import ExecutionResult
 from IPython.utils.tokenutil import token_at_cursor
 
+from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import UsageError
 from tci_kernel.core.lines import LocalCell
-from tci_kernel.core.messages import Ended, Failure, Stream
+from tci_kernel.core.messages import Message, error_of, reply, stream
 from tci_kernel.local_cells.ipython import LocalIPython
-from tci_kernel.local_cells.publisher import Outlet, OutletStream, Show
-from tci_kernel.remote.variables import variables_like
+from tci_kernel.local_cells.publisher import PublishedStream, Publisher
+from tci_kernel.remote.names import variables_like
 
 # What a user types at a prompt, given its text and whether the typing is unseen.
 Read = Callable[[str, bool], str]
@@ -40,8 +41,8 @@ class LocalShell:
     """The local IPython. Made when the first cell needs it, on the main thread it is for."""
 
     def __init__(self) -> None:
-        self._outlet = Outlet()
-        self._ipython = LocalIPython.instance(outlet=self._outlet)
+        self._publisher = Publisher()
+        self._ipython = LocalIPython.instance(publisher=self._publisher)
 
     @property
     def namespace(self) -> dict[str, Any]:
@@ -49,68 +50,68 @@ class LocalShell:
         namespace: dict[str, Any] = self._ipython.user_ns
         return namespace
 
-    async def run(
-        self, cell: LocalCell, number: int | None, show: Show, read: Read | None
-    ) -> Ended | None:
-        """Run a cell.
+    async def run(self, local: LocalCell, cell: Cell) -> Message:
+        """Run a cell, and publish what it produces at once.
 
         Args:
-            cell: what to run.
-            number: the cell's number in the notebook; None for one that the user did not run.
-            show: publishes an event at once, from any thread.
-            read: asks the user for a line; None if nobody can be asked.
+            local: the parts of the cell.
+            cell: the cell, with who sits in front of it.
 
         Returns:
-            what the cell leaves for its reply.
+            its `execute_reply`.
 
         Raises:
             UsageError: something stands behind `%%local`.
         """
-        self._outlet.show = show
-        if cell.words == "--help":
-            show(Stream("stdout", HELP))
-            return None
-        if cell.words:
+        frontend = cell.frontend
+        self._publisher.show = frontend.show if frontend else lambda _message: None
+        if local.words == "--help":
+            self._publisher.publish(stream("stdout", HELP))
+            return reply(cell.number)
+        if local.words:
             raise UsageError(
-                f"%%local takes no arguments, such as {cell.words!r}. "
-                "The code stands in the lines below it."
+                f"%%local takes no arguments, such as {local.words!r}.",
+                advice="The code stands in the lines below it.",
             )
         shell = self._ipython
-        shell.has_shown_error = shell.has_lost_value = False
-        with self._streams(), _asking(read, self._outlet):
+        shell.shown_error, shell.has_lost_value = None, False
+        read = frontend.ask_blocking if frontend and frontend.takes_questions else None
+        with self._streams(), _asking(read, self._publisher):
             try:
-                failure = _failure(await self._run(cell, number))
+                failure = _failure(await self._run(local, cell))
             except KeyboardInterrupt as interrupt:  # it came between two steps of IPython's
-                failure = Failure.from_error(interrupt)
-                self._outlet.emit(failure)
-                shell.has_shown_error = True
-            self._outlet.flush()
+                failure = shell.shown_error = error_of(interrupt)
+                self._publisher.publish(failure)
+            self._publisher.flush()
+        return self._reply(cell, failure)
+
+    def _reply(self, cell: Cell, failure: Message | None) -> Message:
+        """How a cell ended, and what it leaves behind."""
+        shell = self._ipython
         payload = shell.payload_manager.read_payload()
         shell.payload_manager.clear_payload()
-        return Ended(
-            shell.execution_count,
-            payload,
-            failed=failure is not None or shell.has_lost_value,
+        if failure is not None or shell.has_lost_value:
             # IPython prints some errors, such as a misspelt magic's, as plain text.
-            failure=None if shell.has_shown_error else failure,
-        )
+            failure = shell.shown_error or failure
+        number = cell.number if cell.hidden else shell.execution_count - 1
+        values = self.evaluate(cell.user_expressions) if failure is None else {}
+        return reply(number, failure, payload=payload, user_expressions=values)
 
-    async def _run(self, cell: LocalCell, number: int | None) -> ExecutionResult:
+    async def _run(self, local: LocalCell, cell: Cell) -> ExecutionResult:
         """What may be interrupted at any point: `is_running_in` knows it by its name."""
         shell = self._ipython
-        if number is not None:
-            shell.execution_count = number
-        transformed, error = cell.body, None
+        shell.execution_count = cell.number
+        transformed, error = local.body, None
         try:
-            transformed = shell.transform_cell(cell.body)
+            transformed = shell.transform_cell(local.body)
         except Exception:  # noqa: BLE001 -- whatever the tokenizer says, IPython shows it
             error = sys.exc_info()
         result = None
         try:
             result = await shell.run_cell_async(
-                cell.body,
-                store_history=number is not None,
-                transformed_cell=cell.head + transformed,  # tracebacks count the cell's lines
+                local.body,
+                store_history=not cell.hidden,
+                transformed_cell=local.head + transformed,  # tracebacks count the cell's lines
                 preprocessing_exc_tuple=error,
             )
         finally:
@@ -171,28 +172,28 @@ class LocalShell:
         data = {mime: text for mime, text in data.items() if mime == "text/plain"}
         return {"status": "ok", "found": bool(data), "data": data, "metadata": {}}
 
-    def evaluate(self, expressions: dict[str, str]) -> dict[str, Any]:
+    def evaluate(self, expressions: Mapping[str, str]) -> Mapping[str, Any]:
         """The values of a request's `user_expressions`."""
-        values: dict[str, Any] = self._ipython.user_expressions(expressions)
+        values: dict[str, Any] = self._ipython.user_expressions(dict(expressions))
         return values
 
     @contextmanager
     def _streams(self) -> Iterator[None]:
         with (
-            redirect_stdout(OutletStream(self._outlet, "stdout")),
-            redirect_stderr(OutletStream(self._outlet, "stderr")),
+            redirect_stdout(PublishedStream(self._publisher, "stdout")),
+            redirect_stderr(PublishedStream(self._publisher, "stderr")),
         ):
             yield
 
 
 @contextmanager
-def _asking(read: Read | None, outlet: Outlet) -> Iterator[None]:
+def _asking(read: Read | None, publisher: Publisher) -> Iterator[None]:
     """Let `input` and `getpass` ask in the notebook."""
 
     def ask(prompt: object, hidden: bool) -> str:
         if read is None:
             raise StdinNotImplementedError(NO_INPUT)
-        outlet.flush()
+        publisher.flush()
         return read(str(prompt), hidden)
 
     def ask_plainly(prompt: object = "", /) -> str:
@@ -209,6 +210,6 @@ def _asking(read: Read | None, outlet: Outlet) -> Iterator[None]:
         builtins.input, getpass.getpass = saved
 
 
-def _failure(result: ExecutionResult) -> Failure | None:
+def _failure(result: ExecutionResult) -> Message | None:
     error = result.error_before_exec or result.error_in_exec
-    return None if error is None else Failure.from_error(error)
+    return None if error is None else error_of(error)

@@ -1,7 +1,7 @@
 """Finds where the files of a request arrive in the session.
 
 That is the directory in which the session began, which its code may have left. It travels to the
-session as text, before that of `upload` and `variables`, which build on it.
+session as text before that of `upload` and `variables`, which build on it.
 """
 
 from __future__ import annotations
@@ -10,24 +10,27 @@ import os
 import sys
 from typing import Iterator
 
+# The module's name in the session.
+MODULE = "_tci_kernel_call"
 
-class Broken(Exception):
-    """A transfer breaks off on the way. Its text is for the user."""
+if __name__ != MODULE:
+    from tci_kernel.remote.failure import BROKEN, Failure
 
 
-def landing(arrived: list[str], origin: str | None) -> str:
+def arrived_in(names: list[str], origin: str | None) -> str:
     """The directory that files have just been written to.
 
     Args:
-        arrived: their names.
+        names: theirs.
         origin: as in `origins`.
     """
     for directory in origins(origin):
-        if all(os.path.exists(os.path.join(directory, name)) for name in arrived):
+        if all(os.path.exists(os.path.join(directory, name)) for name in names):
             return directory
-    raise Broken(
+    raise Failure(
+        BROKEN,
         "What was sent is not found, since the working directory was changed: os.chdir() back to "
-        "where the session began, and try again."
+        "where the session began, and try again.",
     )
 
 

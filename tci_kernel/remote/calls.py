@@ -3,6 +3,9 @@
 It is sent as text with each call, in a namespace that holds the program's texts (`SOURCES`), the
 arguments of its `main` as JSON (`REQUEST`) and the user's namespace (`USER`). Nothing stays behind
 in the session. It may meet any Python from 3.7 on, with IPython or without.
+
+The answer is a JSON object: with a `value`, what `main` returned; or with a `code`, that of a
+`Failure` or `exception` for any other error, and a `text`, why.
 """
 
 from __future__ import annotations
@@ -12,6 +15,9 @@ import sys
 from typing import Any
 
 MODULE = "_tci_kernel_call"
+
+# The code of an error that the program did not raise on purpose.
+EXCEPTION = "exception"
 
 # Stand around the answer in what is printed; JSON in ASCII can't contain them.
 BEGIN = "\x1etci-kernel:"
@@ -26,7 +32,9 @@ def run(sources: list[str], request: str) -> dict[str, Any]:
             exec(compile(source, "<tci-kernel>", "exec"), namespace)  # noqa: S102 - what it is for
         return {"value": namespace["main"](**json.loads(request))}
     except Exception as error:  # noqa: BLE001 - the boundary where an answer must go out
-        return {"ename": type(error).__name__, "evalue": str(error)}
+        if isinstance(error, namespace.get("Failure", ())):
+            return {"code": error.code, "text": str(error)}
+        return {"code": EXCEPTION, "text": "%s: %s" % (type(error).__name__, error)}
 
 
 def say(text: str) -> None:

@@ -10,6 +10,7 @@ It may meet IPython 7 to 9 and Pythons from 3.7 on. It leaves no names, no outpu
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
@@ -49,10 +50,13 @@ class Helper:
         self.background = False
         self.inside = False
         self.threads = set()
+        self.warming = threading.Thread(target=warm_up, daemon=True, name="tci-kernel")
+        self.warming.start()
         self.publish = shell.display_pub.publish
         self.hook_running()
         self.hook_displays()
         self.hook_errors()
+        self.hook_tracebacks()
         self.hook_input()
         shell.events.register("post_run_cell", self.after_cell)
 
@@ -129,6 +133,17 @@ class Helper:
 
         self.shell._showtraceback = show_all
 
+    def hook_tracebacks(self):
+        """Leave what stands in this file out of tracebacks."""
+        show = self.shell.showtraceback
+
+        @functools.wraps(show)
+        def show_users(*args, **kwargs):
+            cut_own_frames(sys.exc_info()[2])
+            return show(*args, **kwargs)
+
+        self.shell.showtraceback = show_users
+
     def hook_input(self):
         """Say why input fails, in words that a reader understands."""
         kernel = getattr(self.shell, "kernel", None)
@@ -183,15 +198,37 @@ class Helper:
 
     def do_complete(self, code, cursor_pos):
         """Completions, as ipykernel gives them."""
-        return settled(self.shell.kernel.do_complete(code, cursor_pos))
+        self.warming.join()
+        return result_of(self.shell.kernel.do_complete(code, cursor_pos))
 
     def do_inspect(self, code, cursor_pos, detail_level):
         """What is known of the name at the cursor, as ipykernel gives it."""
-        return settled(self.shell.kernel.do_inspect(code, cursor_pos, detail_level))
+        self.warming.join()
+        return result_of(self.shell.kernel.do_inspect(code, cursor_pos, detail_level))
 
     def do_user_expressions(self, expressions):
         """The values of expressions, as ipykernel gives them."""
         return self.shell.user_expressions(expressions)
+
+
+def warm_up():
+    """Load what completion needs, beside the cells: it takes longer than who types waits.
+
+    On a thread of its own no interrupt of a cell can break it off half way. Who completes waits for
+    it: jedi can't be used by two threads at once.
+    """
+    with contextlib.suppress(Exception):  # without jedi, IPython completes without it
+        import jedi  # type: ignore[import-untyped]
+
+        jedi.Interpreter("int", [{}]).complete()
+
+
+def cut_own_frames(traceback):
+    """End a traceback where the user's code called a function of this file."""
+    while traceback is not None and traceback.tb_next is not None:
+        if traceback.tb_next.tb_frame.f_globals.get("__name__") == MODULE:
+            traceback.tb_next = None
+        traceback = traceback.tb_next
 
 
 def with_extras(kind, data, **extras):
@@ -212,7 +249,7 @@ def is_dropped(mime, value):
     return mime.startswith("text/") and not isinstance(value, str)
 
 
-def settled(result):
+def result_of(result):
     """The result of a method that may be a coroutine, but waits for nothing."""
     if not inspect.isawaitable(result):
         return result

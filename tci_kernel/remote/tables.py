@@ -31,6 +31,12 @@ if TYPE_CHECKING:
             """The value that a part of the JSON stands for."""
 
 
+# The module's name in the session.
+MODULE = "_tci_kernel_call"
+
+if __name__ != MODULE:
+    from tci_kernel.remote.failure import MISSING, Failure
+
 # Integers beyond this are not exact everywhere.
 EXACT = 2**53
 
@@ -41,10 +47,6 @@ MOVABLE = (
     "What can be moved: str, bytes, int, float, complex, bool, None; lists, tuples, dicts, sets "
     "and frozensets of them; NumPy arrays; tables and series of pandas and Polars."
 )
-
-
-class Missing(Exception):
-    """A package is needed that is not installed; its text is the name."""
 
 
 class Unmovable(Exception):
@@ -182,7 +184,7 @@ def package(name: str) -> Any:
     try:
         return __import__(name, fromlist=["*"]) if name != "pyarrow" else safe_arrow()
     except ImportError:
-        raise Missing(name) from None
+        raise Failure(MISSING, name) from None
 
 
 def safe_arrow() -> Any:

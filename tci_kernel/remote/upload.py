@@ -1,6 +1,6 @@
 """Puts files together in the session from the parts in which they arrive.
 
-It is sent as text with each request (see `calls`), after that of `landing`, and runs one operation.
+It is sent as text with each request (see `calls`), after that of `arrival`, and runs one operation.
 It may meet any Python from 3.7 on, with IPython or without.
 """
 
@@ -16,7 +16,8 @@ from typing import Any, Callable
 MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
-    from tci_kernel.remote.arrival import Broken, landing, origins
+    from tci_kernel.remote.arrival import arrived_in, origins
+    from tci_kernel.remote.failure import BROKEN, REFUSED, Failure
 
 # Begin the names of what is on its way: a part as it arrives, and the file that it is added to.
 PART = "tci-upload-"
@@ -24,10 +25,6 @@ STAGED = ".tci-upload-"
 
 # Bytes that are read at a time.
 BLOCK = 1 << 20
-
-
-class Refused(Exception):
-    """What is asked can't be done; nothing has changed. Its text is for the user."""
 
 
 def prepare(to: str, directories: list[list[str]], targets: list[list[str]]) -> dict[str, Any]:
@@ -46,7 +43,7 @@ def prepare(to: str, directories: list[list[str]], targets: list[list[str]]) -> 
     paths = [os.path.realpath(os.path.join(base, *parts)) for parts in targets]
     for path in paths:
         if os.path.exists(path) and not os.path.isfile(path):
-            raise Refused("%r is there already, and is not a file." % path)
+            raise Failure(REFUSED, "%r is there already, and is not a file." % path)
     wanted = [base, *(os.path.join(base, *parts) for parts in directories)]
     made: list[str] = []
     try:
@@ -54,7 +51,7 @@ def prepare(to: str, directories: list[list[str]], targets: list[list[str]]) -> 
             make_directory(directory, made)
         for directory in {os.path.dirname(path) for path in paths}:
             if not os.access(directory, os.W_OK):
-                raise Refused("There is no permission to write into %r." % directory)
+                raise Failure(REFUSED, "There is no permission to write into %r." % directory)
     except BaseException:
         discard_directories(made)
         raise
@@ -68,12 +65,12 @@ def make_directory(path: str, made: list[str]) -> None:
         missing.append(path)
         path = os.path.dirname(path)
         if os.path.lexists(missing[-1]):
-            raise Refused("%r is needed as a directory, and is a file." % missing[-1])
+            raise Failure(REFUSED, "%r is needed as a directory, and is a file." % missing[-1])
     for directory in reversed(missing):
         try:
             os.mkdir(directory)
         except OSError as error:
-            raise Refused("%r can't be made: %s." % (directory, error.strerror)) from None
+            raise Failure(REFUSED, "%r can't be made: %s." % (directory, error.strerror)) from None
         made.append(directory)
 
 
@@ -85,9 +82,9 @@ def receive(token: str, parts: list[dict[str, Any]], *, origin: str | None = Non
         parts: in order. Of each: `name`, as it arrived, or None if it is empty; `target`, the
             file's path; `offset`; `sha256`; and for the last of a file `whole`, its SHA-256, and
             `executable`.
-        origin: see `landing`.
+        origin: see `arrived_in`.
     """
-    place = landing([part["name"] for part in parts if part["name"]], origin)
+    place = arrived_in([part["name"] for part in parts if part["name"]], origin)
     try:
         for part in parts:
             staged = staged_for(part["target"], token)
@@ -113,10 +110,10 @@ def append(part: dict[str, Any], staged: str, place: str) -> None:
             data = file.read()
         os.remove(arrived)
     if hashlib.sha256(data).hexdigest() != part["sha256"]:
-        raise Broken("A part of %r did not arrive as it was sent." % part["target"])
+        raise Failure(BROKEN, "A part of %r did not arrive as it was sent." % part["target"])
     with open(staged, "ab" if part["offset"] else "xb") as file:
         if file.tell() != part["offset"]:
-            raise Broken("%r changed while it was put together." % staged)
+            raise Failure(BROKEN, "%r changed while it was put together." % staged)
         file.write(data)
 
 
@@ -127,7 +124,7 @@ def finish(part: dict[str, Any], staged: str) -> None:
         for block in iter(lambda: file.read(BLOCK), b""):
             whole.update(block)
     if whole.hexdigest() != part["whole"]:
-        raise Broken("%r did not arrive as it was sent." % part["target"])
+        raise Failure(BROKEN, "%r did not arrive as it was sent." % part["target"])
     if part["executable"]:
         mode = stat.S_IMODE(os.stat(staged).st_mode)
         os.chmod(staged, mode | (mode & 0o444) >> 2)  # for whoever may read it
@@ -141,7 +138,7 @@ def discard(token: str, targets: list[str], made: list[str], *, origin: str | No
         token: see `receive`.
         targets: files that may have been begun.
         made: directories that the upload made; those that are empty go.
-        origin: see `landing`.
+        origin: see `arrived_in`.
     """
     staged = [staged_for(target, token) for target in targets]
     for directory in {*origins(origin)}:
@@ -174,5 +171,5 @@ def main(operation: str, **arguments: Any) -> Any:
     try:
         os.getcwd()
     except FileNotFoundError:
-        raise Refused("The working directory is gone. os.chdir() to another.") from None
+        raise Failure(REFUSED, "The working directory is gone. os.chdir() to another.") from None
     return OPERATIONS[operation](**arguments)

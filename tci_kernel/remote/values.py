@@ -1,7 +1,7 @@
 """Writes variables down as bytes, and reads them again. Both ends use it: kernel and session.
 
-It travels to the session as text beside `variables`, and may meet any Python from 3.7 on. There it
-runs in the namespace in which `tables` has run.
+It travels to the session as text after that of `tables` and before that of `variables`, which
+builds on it, and may meet any Python from 3.7 on.
 
 A value is a line of JSON and blobs of bytes behind it. What JSON has no word for is an object with
 one key, which names the type. Whatever the bytes say, reading them runs none of it: nothing is
@@ -25,27 +25,19 @@ SHORT = 1_000
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 # The module's name in the session.
-MODULE = "_tci_kernel_values"
+MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
+    from tci_kernel.remote.failure import BROKEN, REFUSED, Failure
     from tci_kernel.remote.tables import (
         EXACT,
         LIBRARIES,
         MOVABLE,
         TABLE_READERS,
-        Missing,
         Unmovable,
         named,
         short,
     )
-
-
-class Refused(Exception):
-    """Something can't be moved; nothing has changed. Its text is for the user."""
-
-
-class Broken(Exception):
-    """A transfer breaks off on the way. Its text is for the user."""
 
 
 # -- writing ---------------------------------------------------------------------------------
@@ -55,14 +47,13 @@ def encode(name: str, value: Any) -> bytes:
     """A variable as bytes.
 
     Raises:
-        Refused: it, or something in it, can't be moved.
-        Missing: it takes a package that is not there.
+        Failure: `refused`, since it, or something in it, can't be moved; or `missing`.
     """
     writer = Writer()
     try:
         tree = writer.tree(value)
     except Unmovable as error:
-        raise Refused("%s%s %s" % (name, error.place, error.reason)) from None
+        raise Failure(REFUSED, "%s%s %s" % (name, error.place, error.reason)) from None
     head = {"value": tree, "blobs": [len(blob) for blob in writer.blobs]}
     return b"".join([json.dumps(head).encode("ascii"), b"\n", *writer.blobs])
 
@@ -158,20 +149,19 @@ def decode(data: bytes) -> Any:
     """The value that bytes of `encode` stand for.
 
     Raises:
-        Broken: they stand for none.
-        Missing: it takes a package that is not there.
+        Failure: `broken`, since they stand for none; or `missing`.
     """
     try:
         line, _, rest = data.partition(b"\n")
         head = json.loads(line.decode("ascii"))
         return Reader(rest, head["blobs"]).value(head["value"])
-    except Missing:
+    except Failure:
         raise
     except BaseException as error:
         # Polars panics, which is no Exception.
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            raise Broken(
-                "What arrived can't be read: %s: %s" % (named(type(error)), error)
+            raise Failure(
+                BROKEN, "What arrived can't be read: %s: %s" % (named(type(error)), error)
             ) from None
         raise
 
@@ -219,7 +209,7 @@ def look_up(names: Iterable[str], namespace: dict[str, Any]) -> dict[str, Any]:
     """Variables by their names.
 
     Raises:
-        Refused: there is none of such a name.
+        Failure: `refused`, since there is none of such a name.
     """
     found = {}
     for name in names:
@@ -231,6 +221,6 @@ def look_up(names: Iterable[str], namespace: dict[str, Any]) -> dict[str, Any]:
             ]
             close = difflib.get_close_matches(name, known, 1)
             hint = " Did you mean %s?" % close[0] if close else ""
-            raise Refused("There is no variable %s.%s" % (name, hint))
+            raise Failure(REFUSED, "There is no variable %s.%s" % (name, hint))
         found[name] = namespace[name]
     return found

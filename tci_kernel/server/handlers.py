@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import tornado.web
 
-from tci_kernel.client.client import is_loopback
 from tci_kernel.client.schema import ExecuteRequest
+from tci_kernel.core.addresses import is_loopback
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server.sessions import SessionPool
 

@@ -17,8 +17,8 @@ from tornado.netutil import bind_sockets
 from traitlets import Int, Unicode
 from traitlets.config import Configurable
 
-from tci_kernel.client.client import is_loopback
 from tci_kernel.config.traits import Seconds
+from tci_kernel.core.addresses import is_loopback
 from tci_kernel.core.errors import ConfigurationError
 from tci_kernel.server.handlers import make_app
 from tci_kernel.server.janitor import Janitor

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from tci_kernel.client.schema import File
+from tci_kernel.core.cell import File
 from tci_kernel.core.errors import RequestRejected
 
 # What Linux and macOS allow in one component of a path, in bytes.

@@ -9,13 +9,16 @@ from datetime import UTC, datetime, timedelta
 
 from tci_kernel.client.schema import SessionInfo
 from tci_kernel.core.errors import TCIError
-from tci_kernel.session.direct.sending import duration
+from tci_kernel.core.text import duration
 
 # A session with less time left than this is worth a warning.
 WARN_BEFORE = timedelta(minutes=5)
 
 # Seconds that a cell's reply may wait for the list of sessions, before a warning is given.
 LISTING_LIMIT = 2.0
+
+# Seconds that an error may wait for it, to say whether the session is gone.
+CONFIRMATION_LIMIT = 10.0
 
 
 class ExpiryWatch:
@@ -47,9 +50,16 @@ class ExpiryWatch:
     async def is_gone(self) -> bool:
         """Whether the service's list of sessions, which is its last word, lacks this one."""
         try:
-            return await self._look_up() is None
-        except TCIError:
+            async with asyncio.timeout(CONFIRMATION_LIMIT):
+                return await self._look_up() is None
+        except (TCIError, TimeoutError):
             return False
+
+    def ended_at(self) -> datetime | None:
+        """When the session was to end, if that is known and has come."""
+        if self.expires_at is None or self.expires_at > datetime.now(UTC):
+            return None
+        return self.expires_at
 
     async def warning(self) -> str | None:
         """A warning, once, if the session ends soon.
@@ -66,8 +76,8 @@ class ExpiryWatch:
         self._warned = True
         left = duration(max(0.0, (self.expires_at - datetime.now(UTC)).total_seconds()))
         return (
-            f"This session expires in {left}, at {self.expires_at:%H:%M:%S %Z}, and its variables "
-            "and files go with it.\n"
+            f"This session expires in {left}, at {self.expires_at:%H:%M:%S %Z}.\n"
+            "Its variables and files go with it.\n"
         )
 
     def _ends_soon(self) -> bool:

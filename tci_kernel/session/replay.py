@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
-from tci_kernel.core.errors import ReplayFailed, TCIError
-from tci_kernel.core.messages import Event, outcome
-from tci_kernel.session.direct.sending import Cell
-from tci_kernel.session.notice import Notice
+from tci_kernel.core.cell import Cell
+from tci_kernel.core.errors import ReplayFailed
+from tci_kernel.core.messages import Message
 
 
 async def replay(
-    cells: Sequence[Cell], run: Callable[[Cell], AsyncIterator[Event]], notice: Notice
-) -> AsyncIterator[Event]:
-    """Run cells in order. What they print and show is not shown again.
+    cells: Sequence[Cell], run: Callable[[Cell], AsyncGenerator[Message]]
+) -> AsyncGenerator[str]:
+    """Run cells in order, and say how far it is. What they print and show is not shown again.
 
     Args:
         cells: the cells.
         run: runs one of them.
-        notice: tells how far it is, and goes away at the end.
 
     Raises:
         ReplayFailed: a cell failed; none after it has run.
         TCIError: as `run`.
     """
-    try:
-        for number, cell in enumerate(cells, 1):
-            for event in notice.show(f"Running cell {number} of {len(cells)} again"):
-                yield event
-            await _run_quietly(cell, run, f"Cell {number} of {len(cells)}")
-    except (TCIError, asyncio.CancelledError):
-        for event in notice.wipe():
-            yield event
-        raise
-    for event in notice.wipe():
-        yield event
+    for place, cell in enumerate(cells, 1):
+        yield f"Running cell {place} of {len(cells)} again"
+        await _run_quietly(cell, run, f"Cell {place} of {len(cells)}")
 
 
-async def _run_quietly(cell: Cell, run: Callable[[Cell], AsyncIterator[Event]], name: str) -> None:
+async def _run_quietly(
+    cell: Cell, run: Callable[[Cell], AsyncGenerator[Message]], name: str
+) -> None:
     # A cell that shows nothing of its own can have no notice either.
-    failure = outcome([event async for event in run(replace(cell, interactive=False))])
-    if failure is not None:
+    async with aclosing(run(replace(cell, frontend=None))) as messages:
+        content = [message.content async for message in messages][-1]
+    if content["status"] == "error":
         raise ReplayFailed(
-            f"{name} failed when it was run again, and none after it has run: "
-            f"{failure.ename}: {failure.evalue}\nThe cell was:\n{cell.code}"
+            f"{name} failed when it was run again: {content['ename']}: {content['evalue']}",
+            fate="None after it has run.",
+            advice=f"The cell was:\n{cell.code}",
         )

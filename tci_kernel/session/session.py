@@ -1,28 +1,27 @@
-"""One TCI session's life, from lazily created to expired, and the cells that run in it."""
+"""One session at the service, from lazily begun to expired, and the cells that run in it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from traitlets import Bool, Enum, Float, Int
 from traitlets.config import Configurable
 
 from tci_kernel.client.client import TCIClient
-from tci_kernel.client.schema import ExecuteResponse, File
 from tci_kernel.config.traits import Seconds
-from tci_kernel.core.errors import (
-    RemoteCallFailed,
-    SessionExpired,
-    TCIError,
-)
-from tci_kernel.core.messages import Event, Stream
-from tci_kernel.session.direct import helper, programs
-from tci_kernel.session.direct.sending import Cell, deliver
-from tci_kernel.session.notice import Notice
+from tci_kernel.core.cell import Cell, File
+from tci_kernel.core.errors import SessionExpired, TCIError
+from tci_kernel.core.messages import Message, stream
+from tci_kernel.remote import loader
+from tci_kernel.session.direct import programs
+from tci_kernel.session.direct.runner import DirectRunner
+from tci_kernel.session.notice import Notice, noticed
 from tci_kernel.session.replay import replay
-from tci_kernel.session.state import SessionLife
+from tci_kernel.session.runner import Runner
+from tci_kernel.session.state import SessionState
 
 
 class RemoteSession(Configurable):
@@ -85,96 +84,104 @@ class RemoteSession(Configurable):
         self._client = client
         self._opener = opener
         self._opening = asyncio.Lock()
-        self._life = SessionLife(client)
-        # An expiry that hidden code met and that the user has yet to hear of.
-        self._untold: SessionExpired | None = None
+        self._state = SessionState(client)
+        # A server of our own stops code whose caller hangs up.
+        self._runner: Runner = DirectRunner(
+            client, self._state, self, stops_code=opener is not None
+        )
+        self._unnoticed: SessionExpired | None = None
 
     @property
     def id(self) -> str | None:
         """The session's id; None while there is none."""
-        return self._life.id
+        return self._state.id
 
     @property
     def origin(self) -> str | None:
         """The directory in which the session began, where its interpreter could say so."""
-        return self._life.link.origin
+        return self._runner.origin
 
     @property
     def cells_run(self) -> int:
         """How many cells the user has run in the session from here."""
-        return self._life.cells_run
+        return self._state.cells_run
 
     @property
     def takes_hidden_cells(self) -> bool:
         """Whether code that the user did not run may run: it must not buy a session."""
         has_one = self.id is not None or self._opener is not None
-        return has_one and self._untold is None
+        return has_one and self._unnoticed is None
 
     @property
-    def untold(self) -> str | None:
-        """The id of a session that has expired without the user's having heard of it."""
-        return None if self._untold is None else self._untold.gone
+    def expired_unnoticed(self) -> str | None:
+        """The id of a session whose expiry hidden code has met; the user has yet to hear of it."""
+        return None if self._unnoticed is None else self._unnoticed.gone
 
-    def tell(self) -> None:
-        """Tell the user, once, of an expiry that nobody has told them of.
+    def raise_expired(self) -> None:
+        """Have the user hear, once, of an expiry that nobody has told them of.
 
         Raises:
             SessionExpired: there was one.
         """
-        untold, self._untold = self._untold, None
-        if untold is not None:
-            raise untold
+        unnoticed, self._unnoticed = self._unnoticed, None
+        if unnoticed is not None:
+            raise unnoticed
 
     def attach(self, session_id: str) -> None:
         """Use a session that exists. Whether it does shows with the first cell."""
-        self._life.begin(session_id)
-        self._life.succeeded = []
-        self._untold = None
+        self._state.begin(session_id)
+        self._state.set_replayable([])
+        self._unnoticed = None
 
     def forget(self) -> None:
-        """Go on without a session; its cells stay known until one has run in the next."""
-        self._life.begin(None)
-        self._untold = None
+        """Go on without a session; its cells stay replayable."""
+        self._state.begin(None)
+        self._unnoticed = None
 
     async def open(self) -> None:
         """Start a session now, where that costs nothing; else with the first cell."""
         async with self._opening:
             if self.id is None and self._opener is not None:
-                self._life.begin(await self._opener())
-                if self.use_helper:
-                    await self._life.install_helper()
+                self._state.begin(await self._opener())
+                await self._runner.prepare()
 
-    async def run(self, cell: Cell) -> AsyncIterator[Event]:
-        """Run a cell and yield what it produces.
+    async def run(self, cell: Cell) -> AsyncGenerator[Message]:
+        """Run a cell and yield what it produces, its reply last. See `Runner.run`.
 
         Raises:
             TCIError: the cell did not run, or what became of it is not known.
         """
         try:
             if not cell.hidden:
-                self.tell()
-            async for event in self._run(cell):
-                yield event
+                self.raise_expired()
+            async with aclosing(self._run(cell)) as messages:
+                async for message in messages:
+                    yield message
         except SessionExpired as expired:
             if cell.hidden:
-                self._untold = expired
+                self._unnoticed = expired
             if cell.hidden or self.on_expiry == "error":
                 raise
-            yield Stream("stderr", f"{str(expired).splitlines()[0]}\n")
-            async for event in self.replay(interactive=cell.interactive):
-                yield event
-            yield Stream("stderr", f"{self.replayed()}\n")
-            async for event in self._run(cell):
-                yield event
+            async with aclosing(self._run_again(cell, expired)) as messages:
+                async for message in messages:
+                    yield message
 
-    def replayable(self) -> dict[int, Cell]:
-        """The cells that a replay runs again, by their numbers in the notebook."""
-        return {cell.number or place: cell for place, cell in enumerate(self._life.succeeded, 1)}
+    async def request(self, request: Message) -> Message | None:
+        """Ask the interpreter something, if there is one. See `Runner.request`."""
+        return await self._runner.request(request)
+
+    def interrupt(self) -> bool:
+        """Stop the running cell; whether there is one that can be. See `Runner.interrupt`."""
+        return self._runner.interrupt()
+
+    def replayable(self) -> list[Cell]:
+        """The cells that a replay runs again, in order."""
+        return self._state.replayable()
 
     async def replay(
         self, *, interactive: bool, first: int = 1, last: int | None = None
-    ) -> AsyncIterator[Event]:
-        """Run this session's successful cells again, in order, in a new session.
+    ) -> AsyncGenerator[Message]:
+        """Run the replayable cells again, in order, in a new session.
 
         Args:
             interactive: whether to show how far it is.
@@ -185,18 +192,20 @@ class RemoteSession(Configurable):
             ReplayFailed: a cell failed; none after it has run. All are kept for another replay.
             TCIError: as `run`.
         """
-        succeeded = self._life.succeeded
-        cells = [
-            c for number, c in self.replayable().items() if first <= number <= (last or number)
-        ]
+        kept = self.replayable()
+        cells = [cell for cell in kept if first <= cell.number <= (last or cell.number)]
         self.forget()
         notice = Notice(enabled=interactive and self.show_progress)
+        self._state.set_replayable([])
+        is_complete = False
         try:
-            async for event in replay(cells, self._run, notice):
-                yield event
-        except (TCIError, asyncio.CancelledError):
-            self._life.succeeded = succeeded
-            raise
+            async with aclosing(noticed(replay(cells, self._run), notice)) as messages:
+                async for message in messages:
+                    yield message
+            is_complete = True
+        finally:
+            if not is_complete:
+                self._state.set_replayable(kept)
 
     def replayed(self) -> str:
         """What a replay has just done, for the user."""
@@ -220,18 +229,10 @@ class RemoteSession(Configurable):
             RemoteCallFailed: it failed there.
             TCIError: as `run`.
         """
-        self.tell()
-        await self._prepare()
-        cell = Cell(programs.code(program, arguments), hidden=True)
-        try:
-            async for item in self._deliver(cell, files):
-                if isinstance(item, ExecuteResponse):
-                    answer = item
-        except TCIError as error:
-            raise await self._life.explained(error) from error
-        for doubt in self._life.doubts(answer):
-            raise RemoteCallFailed(doubt.ename, doubt.evalue)
-        return programs.answer(answer.outputs)
+        self.raise_expired()
+        cell = Cell(loader.program(program, arguments), hidden=True, files=files)
+        async with aclosing(self._run(cell)) as messages:
+            return programs.answer([message async for message in messages])
 
     async def try_call(self, program: str, limit: float, **arguments: Any) -> Any:
         """As `call`, for what the user has not asked for: it begins no session.
@@ -250,56 +251,39 @@ class RemoteSession(Configurable):
             async with asyncio.timeout(limit):
                 return await self.call(program, **arguments)
         except SessionExpired as expired:
-            self._untold = expired
+            self._unnoticed = expired
         except (TCIError, TimeoutError):
             pass
         return None
 
-    async def ask(self, name: str, **arguments: Any) -> Any:
-        """Ask the helper in the session; None where there is none, or it does not answer."""
-        if self.id is None:
-            return None
-        return await self._life.link.call(self.id, name, **arguments)
-
     async def aclose(self) -> None:
         """Let go of the connections. The service ends the session itself, in its own time."""
-        self._life.expiry.close()
+        self._state.expiry.close()
+        await self._runner.aclose()
         await self._client.aclose()
 
     # -- a cell's way there and back ---------------------------------------------------------
 
-    async def _run(self, cell: Cell) -> AsyncIterator[Event]:
-        await self._prepare()
-        await self._life.agree_on_number(cell)
-        answer = None
-        try:
-            async for item in self._deliver(cell):
-                if isinstance(item, ExecuteResponse):
-                    answer = item
-                else:
-                    yield item
-        except TCIError as error:
-            raise await self._life.explained(error) from error
-        if answer is not None:
-            for event in self._life.events(cell, answer):
-                yield event
-            if not cell.hidden:
-                self._life.expiry.ask_once()
-                if warning := await self._life.expiry.warning():
-                    yield Stream("stderr", warning)
-
-    async def _prepare(self) -> None:
+    async def _run(self, cell: Cell) -> AsyncGenerator[Message]:
         await self.open()
-        if self.use_helper:
-            await self._life.install_helper()
+        try:
+            async with aclosing(self._runner.run(cell)) as messages:
+                async for message in messages:
+                    if message.type == "execute_reply" and not cell.hidden:
+                        self._state.expiry.ask_once()
+                        if warning := await self._state.expiry.warning():
+                            yield stream("stderr", warning)
+                    yield message
+        except TCIError as error:
+            raise await self._state.draw_conclusion(error) from error
 
-    def _deliver(
-        self, cell: Cell, files: Sequence[File] = ()
-    ) -> AsyncIterator[Event | ExecuteResponse]:
-        code = helper.hidden(cell.code) if cell.hidden and self._life.link.installed else cell.code
-        return deliver(
-            lambda: self._client.execute(code, self.id, files),
-            Notice(enabled=cell.interactive and not cell.hidden and self.show_progress),
-            retry_for=self.retry_for,
-            cell_timeout=self.cell_timeout,
-        )
+    async def _run_again(self, cell: Cell, expired: SessionExpired) -> AsyncGenerator[Message]:
+        """Run the cells of an expired session again in a new one, and then a cell."""
+        yield stream("stderr", f"{expired.what.splitlines()[0]}\n")
+        async with aclosing(self.replay(interactive=cell.interactive)) as messages:
+            async for message in messages:
+                yield message
+        yield stream("stderr", f"{self.replayed()}\n")
+        async with aclosing(self._run(cell)) as messages:
+            async for message in messages:
+                yield message

@@ -1,12 +1,12 @@
-"""One session from its beginning to its end: its id, its helper, its expiry, its cells."""
+"""What is known of the session that cells run in: its id, its end, its cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 from tci_kernel.client.client import TCIClient
-from tci_kernel.client.failures import failure
-from tci_kernel.client.schema import ExecuteResponse, SessionInfo
+from tci_kernel.client.schema import SessionInfo
+from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import (
     ExecutionRefused,
     OutOfCredit,
@@ -16,16 +16,12 @@ from tci_kernel.core.errors import (
     SessionExpired,
     TCIError,
 )
-from tci_kernel.core.messages import Ended, Event, Failure, outcome, with_one_failure
-from tci_kernel.session.direct import helper
-from tci_kernel.session.direct.link import HelperLink
-from tci_kernel.session.direct.sending import Cell
 from tci_kernel.session.expiry import ExpiryWatch
 
 _UNAUTHORIZED = 401
 
 
-class SessionLife:
+class SessionState:
     """What is known of the session that cells run in, and what changes it.
 
     Args:
@@ -33,99 +29,74 @@ class SessionLife:
 
     Attributes:
         id: the session's id; None while there is none.
-        link: the way to its helper.
         expiry: watches its end.
-        succeeded: the user's cells that succeeded, in order, for a replay: those of the session
-            before it until one has run in this one.
         cells_run: how many cells the user has run in it from here.
     """
 
-    id: str | None
-    link: HelperLink
-    expiry: ExpiryWatch
-    succeeded: list[Cell]
-    cells_run: int
-
     def __init__(self, client: TCIClient) -> None:
         self._client = client
-        self.succeeded = []
-        self._begin(None)
+        self.id: str | None = None
+        self.expiry = ExpiryWatch(self._look_up)
+        self.cells_run = 0
+        self._succeeded: list[Cell] = []
+        self._earlier: list[Cell] = []  # in sessions before this one
 
     def begin(self, session_id: str | None) -> None:
-        """Go on with another session, or with none."""
+        """Go on with another session, or with none. The cells of this one stay replayable."""
         self.expiry.close()
-        self._begin(session_id)
-
-    def _begin(self, session_id: str | None) -> None:
+        if self.cells_run:
+            self._earlier = self.replayable()
         self.expiry = ExpiryWatch(self._look_up)
-        self.link = HelperLink(self._client)
-        self.cells_run = 0
         self.id = session_id
+        self.cells_run = 0
+        self._succeeded = []
 
-    async def install_helper(self) -> None:
-        """Install the helper if the session begins or is joined."""
-        if self.link.installed is not None:
-            return
-        link = self.link
-        session_id = await link.install(self.id)
-        if self.id is None and session_id is not None:
-            self.begin(session_id)
-            self.link = link
+    def adopt(self, session_id: str | None) -> SessionChanged | None:
+        """Take note of the session that the service says it ran something in.
 
-    async def agree_on_number(self, cell: Cell) -> None:
-        """Give the session's next cell the number that it has in the notebook."""
-        if self.id is None or not self.link.installed:
-            return
-        if cell.number is not None and cell.number != self.link.count:
-            await self.link.call(self.id, "set_count", count=cell.number)
+        Returns:
+            what the user must know if it is another one than was asked for.
+        """
+        if session_id is None or session_id == self.id:
+            return None
+        old = self.id
+        self.begin(session_id)
+        return None if old is None else SessionChanged(old, session_id)
 
-    def events(self, cell: Cell, answer: ExecuteResponse) -> list[Event]:
-        """What an answer to a cell holds; notes what it tells of the session."""
-        said = list(helper.events(answer.outputs))
-        ends = [event for event in said if isinstance(event, Ended)]
-        if ends:
-            self.link.count = ends[-1].count
-        events = [*said, *self.doubts(answer)]
-        if not cell.hidden:
-            self._note(cell, succeeded=outcome(events) is None)
-        return events if ends else with_one_failure(events)
-
-    def _note(self, cell: Cell, *, succeeded: bool) -> None:
+    def note(self, cell: Cell, *, succeeded: bool) -> None:
         """Note a cell that the user has run."""
-        if self.cells_run == 0:
-            self.succeeded = []
         self.cells_run += 1
         if succeeded:
-            self.succeeded.append(cell)
+            self._succeeded.append(replace(cell, frontend=None))
 
-    def doubts(self, answer: ExecuteResponse) -> Iterator[Failure]:
-        """What an answer says beside its outputs that the user must know."""
-        if answer.errors:
-            text = "\n".join(answer.errors)
-            yield Failure("ServiceError", text, [f"ServiceError: {text}"])
-        old, new = self.id, answer.session_id
-        if new is None and old is None:
-            text = "The service named no session: what runs next begins a new one."
-            yield Failure.from_error(failure("body", text))
-        elif new is not None and new != old:
-            self.begin(new)
-            if old is not None:
-                yield Failure.from_error(SessionChanged(old, new))
+    def replayable(self) -> list[Cell]:
+        """The cells that succeeded, in order: of the sessions since the last replay, and of this."""
+        return [*self._earlier, *self._succeeded]
 
-    async def explained(self, error: TCIError) -> TCIError:
-        """The error that the user reads: above all, whether the session is still there."""
+    def set_replayable(self, cells: list[Cell]) -> None:
+        """Have these, and what succeeds from now on, be what a replay runs."""
+        self._earlier, self._succeeded = cells, []
+
+    async def is_gone(self) -> bool:
+        """Whether there is a session that the service's list, which is its last word, lacks."""
+        return self.id is not None and await self.expiry.is_gone()
+
+    async def draw_conclusion(self, error: TCIError) -> TCIError:
+        """What a failed request means for the session; gives the error that the user reads."""
         if self.id is None:
             if error.session_id is not None:
                 self.begin(error.session_id)
             elif error.may_have_run:
-                fate = "If it began a session, its id never arrived: what runs next begins another."
-                error.args = (f"{error}\n{fate}",)
-        elif _may_mean_expiry(error) and await self.expiry.is_gone():
-            expired = SessionExpired(self.id, self.expiry.expires_at, error, len(self.succeeded))
+                error.fate += (
+                    " If it began a session, its id never arrived: what runs next begins another."
+                )
+        elif _may_mean_expiry(error) and await self.is_gone():
+            ended = self.expiry.ended_at()
+            expired = SessionExpired(self.id, ended, error, len(self.replayable()))
             self.begin(None)
             return expired
         elif error.may_have_run:
-            error.args = (f"{error}\nThe session is kept.",)
+            error.fate += " The session is kept."
         return error
 
     async def _look_up(self) -> SessionInfo | None:

@@ -1,9 +1,11 @@
-"""Files on their way between this computer and a session.
+"""Files and variables on their way between this computer and a session.
 
 - `sources` finds what an upload takes, by the rules in `ignore`; `upload` sends it.
-- `download` fetches, into the places that `places` finds safe.
-- `transfer` is what both share; `remote` lists and removes.
+- `download` fetches, into the paths that `destination` finds safe.
+- `variables` moves variables by value, both ways.
+- `transfer` is what these share.
+- `listing` lists and removes; `names` completes.
 
-What runs in the session is `tci_kernel.remote.files` and `tci_kernel.remote.upload`. Nothing here
-knows how a command was typed or how anything is shown.
+What runs in the session is in `tci_kernel.remote`. Nothing here knows how a command was typed or
+how anything is shown.
 """

@@ -32,8 +32,8 @@ class Destination:
         self._force = force
         self._made: list[Path] = []
 
-    def place(self, parts: Sequence[str]) -> Path:
-        """Where something goes, by the components of its path as the session gave them.
+    def path_of(self, parts: Sequence[str]) -> Path:
+        """The path that something gets, by the components of its path as the session gave them.
 
         Raises:
             InvalidAnswer: they would lead somewhere else.
@@ -42,10 +42,12 @@ class Destination:
         for part in parts:
             check_component(part)
         path = self._base.joinpath(*parts)
-        with _explaining(path, FileError):
+        with _raising(FileError, path):
             real = path.parent.resolve() if parts else self._base.resolve()
             if not real.is_relative_to(self._base.resolve()):
-                raise FileError(f"{str(path)!r} lies outside, over a link. Choose another --to.")
+                raise FileError(
+                    f"{str(path)!r} lies outside, over a link.", advice="Choose another --to."
+                )
         return path
 
     def check_file(self, path: Path) -> None:
@@ -54,7 +56,7 @@ class Destination:
         Raises:
             FileError: it may not, and why.
         """
-        with _explaining(path, FileError):
+        with _raising(FileError, path):
             self.check_directory(path.parent)
             try:
                 mode = path.lstat().st_mode
@@ -63,7 +65,9 @@ class Destination:
             if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                 raise FileError(f"{str(path)!r} is there already, and is not a file.")
             if not self._force:
-                raise FileError(f"{str(path)!r} is there already. Replace it with --force.")
+                raise FileError(
+                    f"{str(path)!r} is there already.", advice="Replace it with --force."
+                )
 
     def check_directory(self, path: Path) -> None:
         """Check that a directory is there and can be written to, or can be made.
@@ -71,7 +75,7 @@ class Destination:
         Raises:
             FileError: it can't, and why.
         """
-        with _explaining(path, FileError):
+        with _raising(FileError, path):
             while not os.path.lexists(path):
                 path = path.parent
             if not path.is_dir():
@@ -85,7 +89,7 @@ class Destination:
         Raises:
             TransferFailed: it can't be made.
         """
-        with _explaining(path, TransferFailed):
+        with _raising(TransferFailed, path):
             for directory in (*reversed(path.parents), path):
                 if not directory.is_dir():
                     directory.mkdir()
@@ -118,21 +122,21 @@ class Arriving:
         self._force = force
         self.sha256 = hashlib.sha256()
         self._beside = path.with_name(f".tci-download-{secrets.token_hex(8)}")
-        with _explaining(path, TransferFailed):
+        with _raising(TransferFailed, path):
             self._file = self._beside.open("xb", buffering=0)
 
     def write(self, data: bytes) -> None:
         """Write the next bytes."""
         self.sha256.update(data)
         rest = memoryview(data)
-        with _explaining(self._path, TransferFailed):
+        with _raising(TransferFailed, self._path):
             while rest:
                 rest = rest[self._file.write(rest) :]
 
     def finish(self) -> None:
         """Put the file into its place, in one step."""
         self._file.close()
-        with _explaining(self._path, TransferFailed):
+        with _raising(TransferFailed, self._path):
             if not self._force:
                 # What came meanwhile stays: this fails if there is anything.
                 os.close(os.open(self._path, os.O_CREAT | os.O_EXCL))
@@ -158,17 +162,18 @@ def check_component(part: str, *, windows: bool = os.name == "nt") -> None:
         bad = path.name != part or device or ":" in part or part[-1] in ". "
     if bad:
         raise InvalidAnswer(
-            f"The session names a file {part!r}, which can't be one here: nothing was transferred."
+            f"The session names a file {part!r}, which can't be one here.",
+            fate="Nothing was transferred.",
         )
 
 
 @contextmanager
-def _explaining(path: Path, kind: type[FileError] | type[TransferFailed]) -> Iterator[None]:
-    """Say of a failure of the system what it was about."""
+def _raising(kind: type[FileError] | type[TransferFailed], path: Path) -> Iterator[None]:
+    """Raise a failure of the system as an error of ours, which names the path."""
     try:
         yield
     except OSError as error:
-        advice = "\nMake room, then try again." if error.errno == errno.ENOSPC else ""
-        raise kind(f"{str(path)!r} can't be written: {error.strerror}.{advice}") from error
+        advice = "Make room, then try again." if error.errno == errno.ENOSPC else ""
+        raise kind(f"{str(path)!r} can't be written: {error.strerror}.", advice=advice) from error
     except (ValueError, RuntimeError) as error:  # no path at all; a loop of links in Python 3.11
         raise kind(f"{str(path)!r} can't be written: {error}.") from error

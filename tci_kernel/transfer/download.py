@@ -15,11 +15,11 @@ from tci_kernel.core.errors import TCIError, TransferFailed
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.destination import Arriving, Destination
 from tci_kernel.transfer.sources import root
-from tci_kernel.transfer.transfer import Transfer, ask, batches, not_asked_for
+from tci_kernel.transfer.transfer import Transfer, add_fate, batches, call, unexpected_answer
 
 
 @dataclass(frozen=True, slots=True)
-class _Remote:
+class _RemoteFile:
     """A file in the session, and where it goes."""
 
     name: str
@@ -36,7 +36,7 @@ class _Remote:
 class _Piece:
     """A part of a file that travels in one answer."""
 
-    remote: _Remote
+    remote: _RemoteFile
     offset: int
     length: int
 
@@ -65,13 +65,13 @@ class Download(Transfer):
         is_new_name = len(paths) == 1 and not is_directory
         self._sources = [[path, [] if is_new_name else root(path)] for path in paths]
         self._destination = Destination(Path(base), force=force)
-        self._files: list[_Remote] = []
+        self._files: list[_RemoteFile] = []
         self._arriving: Arriving | None = None
 
     async def run(self) -> None:
         """See `Transfer`."""
-        found = await ask(self._session, "files", "survey", sources=self._sources)
-        directories = self._understand(found)
+        found = await call(self._session, "files", "survey", sources=self._sources)
+        directories = self._read_survey(found)
         self.directories = len(directories)
         for remote in self._files:
             self._destination.check_file(remote.target)
@@ -84,7 +84,7 @@ class Download(Transfer):
             await self._fetch()
             is_complete = True
         except TCIError as error:
-            error.args = (f"{error}\n{self._fate()}",)
+            add_fate(error, arrived=len(self.sizes), total=len(self._files), where="here")
             raise
         finally:
             if self._arriving is not None:
@@ -96,9 +96,9 @@ class Download(Transfer):
         limit = self._session.transfer_size
         for batch in batches(self._pieces(limit), limit, lambda piece: piece.length):
             for piece, data in zip(batch, await self._read(batch), strict=True):
-                await self._take(piece, data)
+                await self._write(piece, data)
 
-    async def _take(self, piece: _Piece, data: bytes) -> None:
+    async def _write(self, piece: _Piece, data: bytes) -> None:
         """Write a piece; after the last of a file, put it into its place."""
         arriving = self._arriving or self._destination.begin(piece.remote.target)
         self._arriving = arriving
@@ -118,43 +118,37 @@ class Download(Transfer):
 
     async def _read(self, batch: Sequence[_Piece]) -> list[bytes]:
         pieces = [[p.remote.path, p.remote.stamp, p.offset, p.length] for p in batch]
-        answers = await ask(self._session, "files", "read", pieces=pieces)
+        answers = await call(self._session, "files", "read", pieces=pieces)
         if not isinstance(answers, list) or len(answers) != len(batch):
-            raise not_asked_for()
+            raise unexpected_answer()
         return [_data(piece, answer) for piece, answer in zip(batch, answers, strict=True)]
 
-    async def _check(self, remote: _Remote, whole: str) -> None:
+    async def _check(self, remote: _RemoteFile, whole: str) -> None:
         """Compare a file of several pieces with what arrived: it may have changed in between."""
-        sent = await ask(self._session, "files", "digest", path=remote.path, known=remote.stamp)
+        sent = await call(self._session, "files", "digest", path=remote.path, known=remote.stamp)
         if sent != whole:
             raise TransferFailed(f"{remote.name!r} did not arrive as it is in the session.")
 
-    def _understand(self, found: Any) -> list[Path]:
-        """Take what the session says that there is; gives the directories that are needed."""
+    def _read_survey(self, found: Any) -> list[Path]:
+        """Read what the session says that there is; gives the directories that are needed."""
         try:
             self._files = [
-                _Remote(
+                _RemoteFile(
                     "/".join(parts) or Path(path).name,
                     str(path),
                     [int(number) for number in stamp],
-                    self._destination.place(parts),
+                    self._destination.path_of(parts),
                 )
                 for parts, path, stamp, _ in found["files"]
             ]
             self.left_out = [str(text) for text in found["left_out"]]
-            directories = [self._destination.place(parts) for parts in found["directories"]]
+            directories = [self._destination.path_of(parts) for parts in found["directories"]]
             if any(remote.size < 0 for remote in self._files):
-                raise not_asked_for()
+                raise unexpected_answer()
         except (TypeError, ValueError, LookupError, AttributeError) as error:
-            raise not_asked_for() from error
+            raise unexpected_answer() from error
         self.total = sum(remote.size for remote in self._files)
         return directories
-
-    def _fate(self) -> str:
-        count, all_ = len(self.sizes), len(self._files)
-        if all_ == 1:
-            return "The file has not been written."
-        return f"{count} of {all_} files are here, and whole; the others have not been written."
 
 
 def _data(piece: _Piece, answer: Any) -> bytes:
@@ -163,7 +157,7 @@ def _data(piece: _Piece, answer: Any) -> bytes:
         text, digest = answer
         data = base64.b64decode(text, validate=True)
     except (TypeError, ValueError, binascii.Error) as error:
-        raise not_asked_for() from error
+        raise unexpected_answer() from error
     if len(data) != piece.length or hashlib.sha256(data).hexdigest() != digest:
         raise TransferFailed(f"A part of {piece.remote.name!r} did not arrive as it was sent.")
     return data

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tci_kernel.core.errors import FileError
-from tci_kernel.session.direct.link import CALL_LIMIT
 from tci_kernel.session.session import RemoteSession
-from tci_kernel.transfer.transfer import ask, not_asked_for
+from tci_kernel.transfer.transfer import call, unexpected_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def check_session(session: RemoteSession) -> None:
         SessionExpired: there was one.
         FileError: there is none.
     """
-    session.tell()
+    session.raise_expired()
     if not session.takes_hidden_cells:
         raise FileError("There is no session yet, and so there are no files in it.")
 
@@ -63,11 +62,11 @@ async def listing(session: RemoteSession, path: str = ".") -> tuple[str, list[En
         TCIError: as `RemoteSession.call`.
     """
     check_session(session)
-    answer = await ask(session, "files", "listing", path=path)
+    answer = await call(session, "files", "listing", path=path)
     try:
         return str(answer["path"]), [Entry.from_json(row) for row in answer["entries"]]
     except (TypeError, ValueError, LookupError) as error:
-        raise not_asked_for() from error
+        raise unexpected_answer() from error
 
 
 async def remove(session: RemoteSession, paths: Sequence[str], *, recursive: bool) -> int:
@@ -84,16 +83,7 @@ async def remove(session: RemoteSession, paths: Sequence[str], *, recursive: boo
         TCIError: as `RemoteSession.call`.
     """
     check_session(session)
-    count = await ask(session, "files", "remove", paths=paths, recursive=recursive)
+    count = await call(session, "files", "remove", paths=paths, recursive=recursive)
     if not isinstance(count, int):
-        raise not_asked_for()
+        raise unexpected_answer()
     return count
-
-
-async def remote_names(session: RemoteSession, prefix: str) -> list[str]:
-    """The paths in a session that begin with a text; directories end in a slash.
-
-    None where there is no session, or it does not answer in time.
-    """
-    answer = await session.try_call("files", CALL_LIMIT, operation="names", prefix=prefix)
-    return [name for name in answer if isinstance(name, str)] if isinstance(answer, list) else []

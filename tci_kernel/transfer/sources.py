@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tci_kernel.core.errors import FileError
-from tci_kernel.remote.files import Found, Refused, Survey, fixed_part
+from tci_kernel.remote.failure import Failure
+from tci_kernel.remote.survey import Found, Survey, fixed_part
 from tci_kernel.transfer.ignore import Rules
 
 
@@ -51,8 +52,8 @@ def find_sources(paths: Sequence[str], exclude: Sequence[str] = ()) -> Sources:
         for path in paths:
             rules = Rules(_base(path), exclude)
             survey.add(path, root(path))
-    except Refused as refused:
-        raise FileError(str(refused)) from refused
+    except Failure as failure:
+        raise FileError(str(failure)) from failure
     except OSError as error:  # such as a working directory that is gone
         raise FileError(f"Files can't be looked for: {error}.") from error
     return Sources(survey.files, survey.directories, survey.left_out)

@@ -1,4 +1,4 @@
-"""What uploads and downloads share: how the session is asked, and how much goes into a request."""
+"""What all transfers share: how the session is called, and how much goes into a request."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from tci_kernel.client.schema import File
-from tci_kernel.core.errors import FileError, InvalidAnswer, RemoteCallFailed, TransferFailed
+from tci_kernel.core.cell import File
+from tci_kernel.core.errors import (
+    FileError,
+    InvalidAnswer,
+    RemoteCallFailed,
+    TCIError,
+    TransferFailed,
+)
+from tci_kernel.core.text import printable
+from tci_kernel.remote.failure import REFUSED
 from tci_kernel.session.session import RemoteSession
 
 T = TypeVar("T")
@@ -23,7 +31,7 @@ _FULL = f"[Errno {errno.ENOSPC}]"
 CLEAN_UP_LIMIT = 5.0
 
 
-async def ask(
+async def call(
     session: RemoteSession,
     program: str,
     operation: str,
@@ -40,25 +48,46 @@ async def ask(
     try:
         return await session.call(program, files, operation=operation, **arguments)
     except RemoteCallFailed as error:
-        if error.ename == "Refused":
-            raise FileError(_said(error.evalue)) from error
-        text = error.evalue if error.ename == "Broken" else f"{error.ename}: {error.evalue}"
-        if _FULL in text:
-            text += "\nRemove something there, then try again."
-        raise TransferFailed(_said(text)) from error
+        raise error_from(error, FileError) from error
 
 
-def _said(text: str) -> str:
-    return "In the session: " + "\n".join(printable(line) for line in text.splitlines())
+def error_from(failed: RemoteCallFailed, refusal: type[TCIError]) -> TCIError:
+    """The error that a user reads where a call has failed in the session.
+
+    Args:
+        failed: how it failed.
+        refusal: what is raised where what is asked can't be done.
+    """
+    said = "In the session: " + "\n".join(printable(line) for line in failed.text.splitlines())
+    if failed.code == REFUSED:
+        return refusal(said)
+    is_full = _FULL in failed.text
+    advice = "Remove something there, then try again." if is_full else ""
+    return TransferFailed(said, advice=advice)
+
+
+def add_fate(error: TCIError, *, arrived: int, total: int, where: str) -> None:
+    """Say in an error what has become of the files whose transfer it ended.
+
+    Args:
+        error: theirs.
+        arrived: how many are in their places.
+        total: how many there were to be.
+        where: at which end that is: `here` or `there`.
+    """
+    fate = f"{arrived} of {total} files are {where}, and whole; the others have not been written."
+    if total == 1:
+        fate = "The file has not been written."
+    error.fate = f"{error.fate} {fate}".lstrip()
 
 
 class Transfer:
-    """Files on their way.
+    """Files or variables on their way.
 
     Attributes:
-        total: bytes of all files, once they are known.
+        total: bytes of all of them, once they are known.
         done: bytes that have arrived.
-        sizes: of the files that have arrived and are in their places, by name.
+        sizes: of those that have arrived and are in their places, by name.
         directories: how many there are at the destination, with or without files in them.
         left_out: what was found and can't be transferred, a sentence each.
     """
@@ -102,14 +131,6 @@ def batches(items: Iterable[T], limit: int, size: Callable[[T], int]) -> Iterato
         yield batch
 
 
-def not_asked_for() -> InvalidAnswer:
+def unexpected_answer() -> InvalidAnswer:
     """What is raised if the session answers, but with something else."""
     return InvalidAnswer("The session's answer is not what was asked for.")
-
-
-def printable(name: str) -> str:
-    """A name with escapes in place of what does not print, such as a terminal's controls."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in name
-    )

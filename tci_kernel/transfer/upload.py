@@ -14,13 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tci_kernel.client.schema import File
+from tci_kernel.core.cell import File
 from tci_kernel.core.errors import TCIError, TransferFailed
-from tci_kernel.remote.files import Found, stamp
+from tci_kernel.remote.survey import Found, stamp
 from tci_kernel.remote.upload import PART
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.sources import Sources
-from tci_kernel.transfer.transfer import CLEAN_UP_LIMIT, Transfer, ask, batches, not_asked_for
+from tci_kernel.transfer.transfer import (
+    CLEAN_UP_LIMIT,
+    Transfer,
+    add_fate,
+    batches,
+    call,
+    unexpected_answer,
+)
 
 # Bytes that no layer of text on the way has a reason to touch.
 _PLAIN = re.compile(rb"[\t\n\x20-\x7e\x80-\xff]*")
@@ -63,7 +70,7 @@ class Upload(Transfer):
     async def run(self) -> None:
         """See `Transfer`."""
         files = self._sources.files
-        prepared = await ask(
+        prepared = await call(
             self._session,
             "upload",
             "prepare",
@@ -73,14 +80,14 @@ class Upload(Transfer):
         )
         targets, made = _texts(prepared, "targets"), _texts(prepared, "made")
         if len(targets) != len(files):
-            raise not_asked_for()
+            raise unexpected_answer()
         session_id = self._session.id
         is_complete = False
         try:
             await self._send(targets)
             is_complete = True
         except TCIError as error:
-            error.args = (f"{error}\n{self._fate()}",)
+            add_fate(error, arrived=len(self.sizes), total=len(files), where="there")
             raise
         finally:
             if not is_complete and self._session.id == session_id:  # a new one would cost
@@ -91,7 +98,7 @@ class Upload(Transfer):
         with closing(self._parts(targets, limit)) as parts:
             for batch in batches(parts, limit, lambda part: part.size):
                 self._begun = [part.facts["target"] for part in batch]
-                await ask(
+                await call(
                     self._session,
                     "upload",
                     "receive",
@@ -122,7 +129,7 @@ class Upload(Transfer):
                     "whole": whole,
                     "executable": found.executable,
                 }
-                yield _Part(encoded(name, data) if name else None, facts, len(data), found)
+                yield _Part(as_file(name, data) if name else None, facts, len(data), found)
 
     async def _discard(self, made: Sequence[str]) -> None:
         """Remove what is left in the session, if that can be done in bounded time."""
@@ -136,12 +143,6 @@ class Upload(Transfer):
             origin=self._session.origin,
         )
 
-    def _fate(self) -> str:
-        count, all_ = len(self.sizes), len(self._sources.files)
-        if all_ == 1:
-            return "The file has not been written."
-        return f"{count} of {all_} files are there, and whole; the others have not been written."
-
 
 def _read(found: Found, limit: int) -> Iterator[tuple[bytes, int, str | None]]:
     """The bytes of a file, in pieces: each with its offset, the last with the file's SHA-256."""
@@ -152,13 +153,15 @@ def _read(found: Found, limit: int) -> Iterator[tuple[bytes, int, str | None]]:
             while True:
                 data = file.read(limit)
                 if stamp(os.fstat(file.fileno())) != found.stamp:
-                    raise TransferFailed(f"{found.path!r} changed while it was read. Try again.")
+                    raise TransferFailed(
+                        f"{found.path!r} changed while it was read.", advice="Try again."
+                    )
                 whole.update(data)
                 is_last = offset + len(data) >= found.stamp[0]
                 if is_last and file.read(1):
                     raise TransferFailed(
-                        f"{found.path!r} is longer than its size says, as files of the system "
-                        "are. Copy it, and transfer the copy."
+                        f"{found.path!r} is longer than its size says, as files of the system are.",
+                        advice="Copy it, and transfer the copy.",
                     )
                 yield data, offset, whole.hexdigest() if is_last else None
                 if is_last:
@@ -168,7 +171,7 @@ def _read(found: Found, limit: int) -> Iterator[tuple[bytes, int, str | None]]:
         raise TransferFailed(f"{found.path!r} can't be read: {error.strerror}.") from error
 
 
-def encoded(name: str, data: bytes) -> File:
+def as_file(name: str, data: bytes) -> File:
     """Bytes as the service takes them: as text where they surely arrive as they are."""
     if _PLAIN.fullmatch(data) and not data.startswith(codecs.BOM_UTF8):
         with suppress(UnicodeDecodeError):
@@ -179,5 +182,5 @@ def encoded(name: str, data: bytes) -> File:
 def _texts(answer: Any, name: str) -> list[str]:
     texts = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise not_asked_for()
+        raise unexpected_answer()
     return texts

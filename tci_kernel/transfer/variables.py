@@ -15,8 +15,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tci_kernel.client.schema import File
 from tci_kernel.config.environment import install_command
+from tci_kernel.core.cell import File
 from tci_kernel.core.errors import (
     InvalidAnswer,
     RemoteCallFailed,
@@ -24,22 +24,12 @@ from tci_kernel.core.errors import (
     UsageError,
     VariableError,
 )
-from tci_kernel.remote.tables import Missing
-from tci_kernel.remote.values import Broken, Refused, decode, encode, look_up
+from tci_kernel.core.text import printable
+from tci_kernel.remote.failure import MISSING, Failure
+from tci_kernel.remote.values import decode, encode, look_up
 from tci_kernel.remote.variables import PART
-from tci_kernel.session.direct.link import CALL_LIMIT
-from tci_kernel.session.direct.programs import source
 from tci_kernel.session.session import RemoteSession
-from tci_kernel.transfer.transfer import CLEAN_UP_LIMIT, Transfer, not_asked_for, printable
-
-
-async def variable_names(session: RemoteSession, prefix: str) -> list[str]:
-    """The names of variables in a session that begin with a text.
-
-    None where there is no session, or it does not answer in time.
-    """
-    answer = await session.try_call("variables", CALL_LIMIT, operation="names", prefix=prefix)
-    return [name for name in answer if isinstance(name, str)] if isinstance(answer, list) else []
+from tci_kernel.transfer.transfer import CLEAN_UP_LIMIT, Transfer, error_from, unexpected_answer
 
 
 def check_names(names: Sequence[str]) -> list[str]:
@@ -50,11 +40,13 @@ def check_names(names: Sequence[str]) -> list[str]:
     """
     for name in names:
         if not name.isidentifier() or keyword.iskeyword(name):
-            raise UsageError(f"{name!r} can't be a variable's name. Blanks stand between names.")
+            raise UsageError(
+                f"{name!r} can't be a variable's name.", advice="Blanks stand between names."
+            )
     return list(dict.fromkeys(unicodedata.normalize("NFKC", name) for name in names))
 
 
-def written(names: Sequence[str], namespace: Mapping[str, Any]) -> dict[str, bytes]:
+def encode_variables(names: Sequence[str], namespace: Mapping[str, Any]) -> dict[str, bytes]:
     """Local variables as they travel.
 
     Raises:
@@ -63,10 +55,10 @@ def written(names: Sequence[str], namespace: Mapping[str, Any]) -> dict[str, byt
     try:
         found = look_up(names, dict(namespace))
         return {name: encode(name, value) for name, value in found.items()}
-    except Refused as error:
-        raise VariableError(f"{error}\nNothing was sent.") from error
-    except Missing as error:
-        raise _missing_here(error) from error
+    except Failure as failure:
+        if failure.code == MISSING:
+            raise _missing_here(str(failure)) from failure
+        raise VariableError(str(failure), fate="Nothing was sent.") from failure
 
 
 class _Moving(Transfer):
@@ -77,24 +69,18 @@ class _Moving(Transfer):
         self._session = session
         self._token = secrets.token_hex(8)
 
-    async def _ask(self, operation: str, files: Sequence[File] = (), **arguments: Any) -> Any:
+    async def _call(self, operation: str, files: Sequence[File] = (), **arguments: Any) -> Any:
         """Run an operation of `remote/variables`."""
-        sources = [source("tables"), source("values")]
         try:
-            return await self._session.call(
-                "variables", files, operation=operation, sources=sources, **arguments
-            )
+            return await self._session.call("variables", files, operation=operation, **arguments)
         except RemoteCallFailed as error:
-            said = "\n".join(printable(line) for line in error.evalue.splitlines())
-            if error.ename == "Missing":
+            if error.code == MISSING:
+                package = printable(error.text)
                 raise VariableError(
-                    f"The session has no package {said}.\n"
-                    f"Install it there: !pip install --upgrade {said}"
+                    f"The session has no package {package}.",
+                    advice=f"Install it there: !pip install --upgrade {package}",
                 ) from error
-            if error.ename == "Refused":
-                raise VariableError(f"In the session: {said}") from error
-            name = "" if error.ename == "Broken" else f"{printable(error.ename)}: "
-            raise TransferFailed(f"In the session: {name}{said}") from error
+            raise error_from(error, VariableError) from error
 
     async def _discard(self, part: str = "") -> None:
         """Remove what is left in the session, if that can be done in bounded time."""
@@ -141,7 +127,7 @@ class Push(_Moving):
     async def _send(self, part: str, data: bytes) -> None:
         is_last = self.done + len(data) == self.total
         sizes = [[name, len(variable)] for name, variable in self._variables.items()]
-        await self._ask(
+        await self._call(
             "receive",
             [File(part, base64.b64encode(data).decode(), "base64")],
             token=self._token,
@@ -173,8 +159,8 @@ class Pull(_Moving):
     async def run(self) -> None:
         """See `Transfer`."""
         session_id = self._session.id
-        answer = await self._ask("send", token=self._token, names=self._names, limit=self._limit)
-        sizes, piece = self._understand(answer)
+        answer = await self._call("send", token=self._token, names=self._names, limit=self._limit)
+        sizes, piece = self._read_sizes(answer)
         self.total = sum(sizes)
         data = bytearray()
         try:
@@ -183,7 +169,7 @@ class Pull(_Moving):
                 length = min(self._limit, self.total - self.done)
                 self._take(
                     data,
-                    await self._ask("read", token=self._token, offset=self.done, length=length),
+                    await self._call("read", token=self._token, offset=self.done, length=length),
                 )
         finally:
             if self.total > self._limit and self._session.id == session_id:
@@ -191,12 +177,12 @@ class Pull(_Moving):
         self._namespace.update(await asyncio.to_thread(self._read, bytes(data), sizes))
         self.sizes = dict(zip(self._names, sizes, strict=True))
 
-    def _understand(self, answer: Any) -> tuple[list[int], Any]:
+    def _read_sizes(self, answer: Any) -> tuple[list[int], Any]:
         sizes = answer.get("sizes") if isinstance(answer, dict) else None
         if not isinstance(sizes, list) or len(sizes) != len(self._names):
-            raise not_asked_for()
+            raise unexpected_answer()
         if not all(isinstance(size, int) and size > 0 for size in sizes):
-            raise not_asked_for()
+            raise unexpected_answer()
         return sizes, answer.get("piece")
 
     def _take(self, data: bytearray, piece: Any) -> None:
@@ -205,9 +191,9 @@ class Pull(_Moving):
             text, digest = piece
             arrived = base64.b64decode(text, validate=True)
         except (TypeError, ValueError) as error:
-            raise not_asked_for() from error
+            raise unexpected_answer() from error
         if len(arrived) != min(self._limit, self.total - self.done):
-            raise not_asked_for()
+            raise unexpected_answer()
         if hashlib.sha256(arrived).hexdigest() != digest:
             raise TransferFailed("A part did not arrive as it was sent.")
         data += arrived
@@ -218,16 +204,16 @@ class Pull(_Moving):
         for name, size in zip(self._names, sizes, strict=True):
             try:
                 values[name] = decode(data[start : start + size])
-            except Broken as error:
-                raise InvalidAnswer(f"{name}: {printable(str(error))}") from error
-            except Missing as error:
-                raise _missing_here(error) from error
+            except Failure as failure:
+                if failure.code == MISSING:
+                    raise _missing_here(str(failure)) from failure
+                raise InvalidAnswer(f"{name}: {printable(str(failure))}") from failure
             start += size
         return values
 
 
-def _missing_here(error: Missing) -> VariableError:
+def _missing_here(package: str) -> VariableError:
     return VariableError(
-        f"This takes the package {error}, which the kernel's own environment lacks.\n"
-        f"Install it there: {install_command('--upgrade', str(error))}"
+        f"This takes the package {package}, which the kernel's own environment lacks.",
+        advice=f"Install it there: {install_command('--upgrade', package)}",
     )

@@ -43,6 +43,8 @@ def test_without_a_key_it_proves_that_the_local_kernel_works(commands: Commands)
     assert "a cell ran in " in checks["tci-local"]["detail"]
 
     lines = commands.run("doctor").stdout.splitlines()
+    words = [word for line in lines for word in line.split()]
+    assert max(map(len, lines)) < max(90, 26 + 1 + max(map(len, words)))
     assert [line[:7].rstrip() for line in lines if not line.startswith(" ")] == [
         checks[name]["status"] for name in NAMES
     ]
@@ -146,7 +148,7 @@ def test_tls_is_checked_by_itself(commands: Commands) -> None:
         assert checks["service"]["status"] == "skipped"
 
 
-def test_a_service_that_is_down_is_told_at_the_connection(commands: Commands) -> None:
+def test_a_service_that_is_down_is_found_at_the_connection(commands: Commands) -> None:
     for url, name in (("https://127.0.0.1:1/v1", "TLS"), ("http://127.0.0.1:1/v1", "service")):
         commands.use(url, SECRET)
         assert examine(commands, status=1)[name]["status"] == "failed"

@@ -131,11 +131,16 @@ def test_what_is_no_key_is_not_stored(given: str, commands: Commands, path: Path
 
 def test_a_key_that_is_used_before_the_keyrings_is_named(commands: Commands, path: Path) -> None:
     commands.use("http://127.0.0.1:1/v1", "another")
-    assert "TOGETHER_API_KEY is set" in commands.run("login", given=SECRET).stderr
-    assert "TOGETHER_API_KEY is set" in commands.run("logout").stderr
+    place = "the environment variable TOGETHER_API_KEY"
+    before = f"The key in {place} is used before it: remove that.\n"
+    assert before in commands.run("login", given=SECRET).stderr
+    still = f"A key is still in {place}, and is used: remove it there.\n"
+    assert commands.run("logout").stderr == still
 
     commands.configure(f"c.TCIClient.api_key = {SECRET!r}")
-    assert "tci_kernel_config.py is used before" in commands.run("login", given=SECRET).stderr
+    before = "The key in tci_kernel_config.py is used before it"
+    assert before in commands.run("login", given=SECRET).stderr
+    assert "still in tci_kernel_config.py, and is used" in commands.run("logout").stderr
 
 
 @pytest.mark.parametrize(
@@ -146,9 +151,19 @@ def test_a_key_that_is_used_before_the_keyrings_is_named(commands: Commands, pat
         (LockedKeyring, "KeyringLocked"),
     ],
 )
-@pytest.mark.parametrize("command", ["login", "logout"])
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("login", "Set the environment variable TOGETHER_API_KEY instead."),
+        ("logout", "No key was removed."),
+    ],
+)
 def test_without_a_keyring_that_can_be_used_it_says_what_to_do(
-    command: str, kind: type[KeyringBackend] | None, said: str, commands: Commands
+    command: str,
+    advice: str,
+    kind: type[KeyringBackend] | None,
+    said: str,
+    commands: Commands,
 ) -> None:
     path = commands.home / "keyring.json"
     commands.use("http://127.0.0.1:1/v1")
@@ -159,7 +174,7 @@ def test_without_a_keyring_that_can_be_used_it_says_what_to_do(
 
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
-    assert "TOGETHER_API_KEY" in done.stderr
+    assert " ".join(done.stderr.split()).endswith(advice)
     assert SECRET not in done.stderr
     assert entries(path) == {}
 

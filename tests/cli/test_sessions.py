@@ -29,7 +29,9 @@ def test_a_real_service_lists_them(commands: Commands) -> None:
     assert 3000 < row["expires_in"] <= 3600
     assert head.split() == ["Session", "Started", "Last", "used", "Expires", "in", "Cells", "run"]
     assert line.startswith(row["id"])
+    assert line.count(" s ago") == 2
     assert "min" in line
+    assert max(len(head), len(line)) < 90
     assert line.endswith(str(row["execute_count"]))
 
 
@@ -62,6 +64,16 @@ def test_a_service_that_gives_none_is_a_status(listed: object, commands: Command
     assert not re.search(r"\b(cells?|code|ran|run|notebook)\b|%tci", done.stderr)
 
 
+def test_without_a_key_it_says_where_to_put_one(commands: Commands) -> None:
+    done = commands.run("sessions")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "tci-kernel: There is no API key for the code interpreter, so nothing was sent.\n"
+        "Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY.\n"
+    )
+
+
 def test_the_key_may_come_from_the_keyring(commands: Commands) -> None:
     path = commands.home / "keyring.json"
     commands.environment |= backend(FileKeyring, path)
@@ -83,7 +95,7 @@ def test_a_mistake_in_the_configuration_is_no_guess(commands: Commands) -> None:
     done = commands.run("sessions")
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
+    assert " ".join(done.stderr.split()) == (
         f"tci-kernel: {path}: there is no setting 'TCIClient.conect_timeout'. "
-        "Did you mean 'TCIClient.connect_timeout'?\n"
+        "Did you mean 'TCIClient.connect_timeout'?"
     )

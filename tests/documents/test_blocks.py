@@ -15,7 +15,7 @@ import pytest
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from tci_kernel.config import settings
+from tci_kernel.cli.common import CATALOGUE
 from tests.documents.pages import PAGES, Block, blocks
 from tests.documents.reader import ADDRESS, Reader, reading
 from tests.support.contract import check
@@ -77,14 +77,16 @@ def test_commands_cells_and_scripts_run(block: Block, reader_of: Callable[[Path]
 def test_settings_in_python_can_be_used(block: Block, tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text(block.text)
 
-    _, problems = settings.checked(PyFileConfigLoader("config.py", str(tmp_path)).load_config(), "")
+    _, problems = CATALOGUE.checked(
+        PyFileConfigLoader("config.py", str(tmp_path)).load_config(), ""
+    )
 
     assert problems == []
 
 
 @of_kind("json config")
 def test_settings_in_json_can_be_used(block: Block) -> None:
-    assert settings.checked(Config(json.loads(block.text)), "")[1] == []
+    assert CATALOGUE.checked(Config(json.loads(block.text)), "")[1] == []
 
 
 @of_kind("json argv")

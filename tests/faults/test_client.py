@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tci_kernel import TCIClient
-from tci_kernel.client.schema import File
 from tci_kernel.core import errors
+from tci_kernel.core.cell import File
 from tests.faults.conftest import MakeClient
 from tests.support import contract
 from tests.support.certificates import self_signed

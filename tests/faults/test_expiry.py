@@ -95,8 +95,8 @@ def test_its_cells_can_be_replayed_after_other_things_began_another(
     driver: KernelDriver, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    assert "'%tci replay' first" in driver.run("x").reply["evalue"]
+    assert "'%tci replay'" in driver.run("x").reply["evalue"]
     assert driver.run(f"%tci upload {tmp_path}/file").reply["status"] == "ok"
     said = driver.run("%tci replay\nx").outputs
-    assert said[0][1]["data"]["text/plain"].endswith("cells were run again: 1.")
+    assert "cells were run again: " in said[0][1]["data"]["text/plain"]
     assert said[1][1]["data"]["text/plain"] == "1"

@@ -6,12 +6,13 @@ import asyncio
 import json
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from tci_kernel.core import errors
-from tci_kernel.core.messages import Event, Failure, Stream
-from tci_kernel.session.direct.sending import Cell
+from tci_kernel.core.cell import Cell
+from tci_kernel.core.messages import Message, stream
 from tci_kernel.session.session import RemoteSession
 from tests.faults.conftest import MakeSession
 from tests.support.faulty import (
@@ -24,12 +25,20 @@ from tests.support.faulty import (
     listing,
     stall,
 )
+from tests.support.frontends import Person
 
 OTHER = "ses_" + "b" * 21
 
 
-async def run(session: RemoteSession, code: str = "pass", **options: bool) -> list[Event]:
-    return [event async for event in session.run(Cell(code, **options))]
+async def run(session: RemoteSession, code: str = "pass", **options: Any) -> list[Message]:
+    messages = [message async for message in session.run(Cell(code, **options))]
+    assert messages.pop().type == "execute_reply"
+    return messages
+
+
+def text(message: Message) -> str:
+    """What a message prints; empty if it prints nothing."""
+    return str(message.content.get("text", ""))
 
 
 async def begun(session: RemoteSession, service: FaultyServer, *codes: str) -> RemoteSession:
@@ -65,13 +74,13 @@ WAYS = {
 async def test_expiry_is_recognised_and_confirmed(
     service: FaultyServer, make_session: MakeSession, way: str
 ) -> None:
-    service.listed = listing(SESSION, expires_at="2100-01-01T07:11:51.890310+00:00")
+    service.listed = listing(SESSION, expires_at="2020-01-01T07:11:51.890310+00:00")
     session = await begun(make_session(service.base_url), service, "a = 1", "b = 2")
     service.play(WAYS[way], answer(session_id=OTHER))
     service.listed = listing(OTHER)
     with pytest.raises(errors.SessionExpired) as caught:
         await run(session, "a + b")
-    for words in (SESSION, "2100-01-01 07:11:51 UTC", "files are gone", "afresh", "%tci replay"):
+    for words in (SESSION, "2020-01-01 07:11:51 UTC", "files are gone", "afresh", "%tci replay"):
         assert words in str(caught.value)
     assert "2 cells" in str(caught.value)
     assert codes(service) == ["a + b"]
@@ -143,15 +152,14 @@ async def test_replay_runs_what_succeeded_in_a_new_session(
     await run(session, "c")
     await run(session, "secret()", hidden=True)
     service.play(answer(("stdout", "not again"), session_id=OTHER))
-    events = [event async for event in session.replay(interactive=False)]
-    assert events == []
+    assert [message async for message in session.replay(interactive=False)] == []
     assert session.replayed() == "In a new session, cells were run again: 2."
     assert codes(service) == ["a = 1", "b = 2"]
     assert "session_id" not in service.executions[0].json()
     assert service.executions[1].json()["session_id"] == OTHER
     # What was replayed can be replayed again.
     service.play(answer())
-    _ = [event async for event in session.replay(interactive=False)]
+    _ = [message async for message in session.replay(interactive=False)]
     assert codes(service) == ["a = 1", "b = 2"]
 
 
@@ -161,12 +169,12 @@ async def test_replay_stops_at_the_first_error_and_keeps_all_for_another(
     session = await begun(make_session(service.base_url), service, "a = 1", "b = 2", "c = 3")
     service.play(answer(session_id=OTHER), answer(("error", "OSError: no"), session_id=OTHER))
     with pytest.raises(errors.ReplayFailed, match="Cell 2 of 3") as caught:
-        _ = [event async for event in session.replay(interactive=False)]
+        _ = [message async for message in session.replay(interactive=False)]
     assert "b = 2" in str(caught.value)
     assert "OSError: no" in str(caught.value)
     assert codes(service) == ["a = 1", "b = 2"]
     service.play(answer())
-    _ = [event async for event in session.replay(interactive=False)]
+    _ = [message async for message in session.replay(interactive=False)]
     assert codes(service) == ["a = 1", "b = 2", "c = 3"]
 
 
@@ -183,20 +191,20 @@ async def test_expiry_can_replay_by_itself_and_says_so(
         answer(("stdout", "3"), session_id=OTHER),
     )
     service.listed = listing()
-    events = await run(session, "print(a + b)")
+    messages = await run(session, "print(a + b)")
     assert codes(service) == ["print(a + b)", "a = 1", "b = 2", "print(a + b)"]
-    told = "".join(e.text for e in events if isinstance(e, Stream) and e.name == "stderr")
+    told = "".join(text(message) for message in messages if message.content.get("name") == "stderr")
     assert "has expired" in told
     assert "run again: 2" in told
-    assert events[-1] == Stream("stdout", "3")
+    assert messages[-1] == stream("stdout", "3")
 
 
 def soon(minutes: float) -> str:
     return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
 
 
-def warnings(events: list[Event]) -> list[str]:
-    return [e.text for e in events if isinstance(e, Stream) and "expires in" in e.text]
+def warnings(messages: list[Message]) -> list[str]:
+    return [text(message) for message in messages if "expires in" in text(message)]
 
 
 async def test_a_session_that_ends_soon_is_said_once(
@@ -248,12 +256,11 @@ async def test_a_session_that_changes_unasked_fails_the_cell_and_is_used(
 ) -> None:
     session = await begun(make_session(service.base_url), service)
     service.play(answer(("stdout", "seen"), session_id=OTHER))
-    events = await run(session)
-    assert events[0] == Stream("stdout", "seen")
-    assert isinstance(events[1], Failure)
-    assert events[1].ename == "SessionChanged"
-    assert SESSION in events[1].evalue
-    assert OTHER in events[1].evalue
+    messages = await run(session)
+    assert messages[0] == stream("stdout", "seen")
+    assert messages[1].content["ename"] == "SessionChanged"
+    assert SESSION in messages[1].content["evalue"]
+    assert OTHER in messages[1].content["evalue"]
     await run(session)
     assert service.executions[1].json()["session_id"] == OTHER
 
@@ -264,10 +271,8 @@ async def test_a_session_that_changes_in_a_failing_cell_is_said_beside_the_error
     session = await begun(make_session(service.base_url), service)
     service.play(answer(("error", "NameError: x"), session_id=OTHER))
     failure, note = await run(session)
-    assert isinstance(failure, Failure)
-    assert failure.ename == "NameError"
-    assert isinstance(note, Stream)
-    assert "SessionChanged" in note.text
+    assert failure.content["ename"] == "NameError"
+    assert "SessionChanged" in text(note)
 
 
 async def test_progress_can_be_switched_off(
@@ -275,4 +280,4 @@ async def test_progress_can_be_switched_off(
 ) -> None:
     service.play(late(3.5, answer(("stdout", "done"))))
     session = make_session(service.base_url, show_progress=False)
-    assert await run(session, interactive=True) == [Stream("stdout", "done")]
+    assert await run(session, frontend=Person()) == [stream("stdout", "done")]

@@ -19,8 +19,8 @@ import pytest
 from tci_kernel.client import failures
 from tci_kernel.client.failures import RULES, STATUSES, Again
 from tci_kernel.core import errors
-from tci_kernel.core.messages import Event, Failure, Stream
-from tci_kernel.session.direct.sending import Cell
+from tci_kernel.core.cell import Cell
+from tci_kernel.core.messages import Message, error, stream
 from tci_kernel.session.session import RemoteSession
 from tests.faults.conftest import MakeSession
 from tests.support.certificates import self_signed
@@ -39,8 +39,10 @@ from tests.support.faulty import (
 REASON = json.dumps({"error": {"message": "because", "type": "x", "param": None, "code": None}})
 
 
-async def run(session: RemoteSession, code: str = "pass") -> list[Event]:
-    return [event async for event in session.run(Cell(code))]
+async def run(session: RemoteSession, code: str = "pass") -> list[Message]:
+    messages = [message async for message in session.run(Cell(code))]
+    assert messages.pop().type == "execute_reply"
+    return messages
 
 
 async def begun(session: RemoteSession, service: FaultyServer) -> RemoteSession:
@@ -67,7 +69,7 @@ async def test_a_status_is_raised_as_its_row_says_and_the_session_is_kept(
     assert ("may have run" in str(caught.value)) is caught.value.may_have_run
     assert len(service.executions) == 1
     assert session.id == SESSION
-    assert await run(session) == [Stream("stdout", "on")]
+    assert await run(session) == [stream("stdout", "on")]
     assert service.executions[1].json()["session_id"] == SESSION
 
 
@@ -108,7 +110,7 @@ async def test_what_surely_did_not_run_is_sent_again(
 ) -> None:
     session = await begun(make_session(service.base_url), service)
     service.play(http(status, REASON, **headers()), answer(("stdout", "at last")))
-    assert await run(session, "once") == [Stream("stdout", "at last")]
+    assert await run(session, "once") == [stream("stdout", "at last")]
     assert [request.json()["code"] for request in service.executions] == ["once", "once"]
 
 
@@ -153,7 +155,7 @@ async def test_a_body_that_cannot_be_read_may_have_run(
         await run(session)
     assert "The session is kept" in str(caught.value)
     assert len(service.executions) == 1
-    assert await run(session) == [Stream("stdout", "on")]
+    assert await run(session) == [stream("stdout", "on")]
     assert service.executions[1].json()["session_id"] == SESSION
 
 
@@ -262,7 +264,7 @@ async def test_a_connection_that_comes_late_is_tried_again(make_session: MakeSes
     late = threading.Thread(target=serve_late)
     late.start()
     try:
-        assert await run(session) == [Stream("stdout", "up")]
+        assert await run(session) == [stream("stdout", "up")]
     finally:
         begin.set()
         late.join()
@@ -285,21 +287,21 @@ async def test_tls_that_fails_is_not_tried_again(tmp_path: Path, make_session: M
 @pytest.mark.parametrize(
     ("item", "shown"),
     [
-        ({"type": "html_report", "data": "kept"}, [Stream("stdout", "kept")]),
-        ({"data": "kept"}, [Stream("stdout", "kept")]),
-        ("kept", [Stream("stdout", "kept")]),
-        ({"type": "stdout"}, [Stream("stdout", "")]),
-        ({"type": "display_data"}, [Stream("stdout", "")]),
-        ({"type": "error"}, [Failure("Error", ANY, ANY)]),
-        ({"type": "stderr", "data": {"a": 1}}, [Stream("stderr", '{"a": 1}')]),
+        ({"type": "html_report", "data": "kept"}, [stream("stdout", "kept")]),
+        ({"data": "kept"}, [stream("stdout", "kept")]),
+        ("kept", [stream("stdout", "kept")]),
+        ({"type": "stdout"}, [stream("stdout", "")]),
+        ({"type": "display_data"}, [stream("stdout", "")]),
+        ({"type": "error"}, [error("Error", ANY, [ANY])]),
+        ({"type": "stderr", "data": {"a": 1}}, [stream("stderr", '{"a": 1}')]),
     ],
 )
 async def test_what_can_be_read_of_an_odd_output_is_shown(
-    service: FaultyServer, make_session: MakeSession, item: object, shown: list[Event]
+    service: FaultyServer, make_session: MakeSession, item: object, shown: list[Message]
 ) -> None:
     service.play(answer(("stdout", "before"), item, ("stdout", "after")))
     events = await run(make_session(service.base_url))
-    assert events == [Stream("stdout", "before"), *shown, Stream("stdout", "after")]
+    assert events == [stream("stdout", "before"), *shown, stream("stdout", "after")]
 
 
 async def test_errors_beside_data_fail_the_cell_after_its_outputs(
@@ -308,7 +310,7 @@ async def test_errors_beside_data_fail_the_cell_after_its_outputs(
     outputs = {"session_id": SESSION, "outputs": [{"type": "stdout", "data": "seen"}]}
     service.play(http(200, json.dumps({"data": outputs, "errors": [{"message": "odd"}]})))
     events = await run(make_session(service.base_url))
-    assert events == [Stream("stdout", "seen"), Failure("ServiceError", "odd", ANY)]
+    assert events == [stream("stdout", "seen"), error("ServiceError", "odd", [ANY])]
 
 
 async def test_a_first_cell_whose_session_is_unknown_says_so(
@@ -320,8 +322,8 @@ async def test_a_first_cell_whose_session_is_unknown_says_so(
         await run(session)
     service.play(answer(session_id=""))
     (failure,) = await run(session)
-    assert isinstance(failure, Failure)
-    assert "named no session" in failure.evalue
+    assert failure.type == "error"
+    assert "named no session" in failure.content["evalue"]
 
 
 def test_every_row_has_a_test_and_stands_in_the_documents() -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tci_kernel import TCIClient
-from tci_kernel.core.messages import Stream
-from tci_kernel.session.direct.sending import Cell
+from tci_kernel.core.cell import Cell
 from tci_kernel.session.session import RemoteSession
 from tests.server.service import Service
 from tests.support.plain import PlainService, plain_service
@@ -70,8 +69,8 @@ async def session(
 
 async def run(session: RemoteSession, code: str) -> str:
     """Run code as a user would, and give what it printed."""
-    events = [event async for event in session.run(Cell(code))]
-    return "".join(event.text for event in events if isinstance(event, Stream))
+    messages = [message async for message in session.run(Cell(code))]
+    return "".join(message.content["text"] for message in messages if message.type == "stream")
 
 
 def held(directory: Path) -> dict[str, bytes | None]:

@@ -23,7 +23,8 @@ from tci_kernel.remote.calls import BEGIN, END
 from tci_kernel.remote.upload import PART
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.download import Download
-from tci_kernel.transfer.listing import listing, remote_names, remove
+from tci_kernel.transfer.listing import listing, remove
+from tci_kernel.transfer.names import path_names
 from tci_kernel.transfer.sources import find_sources
 from tci_kernel.transfer.upload import Upload
 from tests.faults.conftest import MakeSession, client, make_client, make_session
@@ -230,7 +231,7 @@ async def test_listing_names_and_removing(session: RemoteSession, here: Path, th
     place, entries = await listing(session, "tree")
     assert place == str(there / "tree")
     assert [entry.name for entry in entries] == sorted(names)
-    assert await remote_names(session, "tree/e") == ["tree/empty", "tree/exact.bin"]
+    assert await path_names(session, "tree/e") == ["tree/empty", "tree/exact.bin"]
     with pytest.raises(FileError, match="add -r"):
         await remove(session, ["tree"], recursive=False)
     assert await remove(session, ["tree"], recursive=True) == 1
@@ -245,7 +246,7 @@ async def test_without_a_session_nothing_is_asked_and_none_is_begun(
         await listing(session)
     with pytest.raises(FileError, match="There is no session yet"):
         await remove(session, ["x"], recursive=False)
-    assert await remote_names(session, "x") == []
+    assert await path_names(session, "x") == []
     assert faulty.requests == []
 
 
@@ -410,18 +411,18 @@ async def test_odd_answers_to_smaller_questions_are_said(
         faulty.play(says(answered))
         with pytest.raises(InvalidAnswer):
             await listing(liar)
-        assert await remote_names(liar, "") in ([], ["x"])
+        assert await path_names(liar, "") in ([], ["x"])
     faulty.play(says("many"))
     with pytest.raises(InvalidAnswer):
         await remove(liar, ["x"], recursive=False)
     faulty.play(http(500, ""))
-    assert await remote_names(liar, "") == []
+    assert await path_names(liar, "") == []
 
 
 async def test_a_full_disk_there_is_said_with_what_to_do(
     liar: RemoteSession, faulty: FaultyServer
 ) -> None:
-    failed = {"ename": "OSError", "evalue": str(OSError(errno.ENOSPC, "No space\x1b[2J"))}
+    failed = {"code": "exception", "text": "OSError: [Errno 28] No space\x1b[2J"}
     faulty.play(answer(("stdout", BEGIN + json.dumps(failed) + END)))
     with pytest.raises(TransferFailed) as caught:
         await remove(liar, ["x"], recursive=False)

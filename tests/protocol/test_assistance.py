@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.support.faulty import answer, faulty_server, stall
-from tests.support.kernels import BARE, KernelDriver, kernel
+from tests.support.kernels import BARE, PATIENCE, KernelDriver, kernel
 
 
 def test_names_of_the_session_are_completed(helped: KernelDriver) -> None:
@@ -65,10 +65,39 @@ def test_nothing_waits_for_a_running_cell() -> None:
         assert is_complete["content"]["status"] == "incomplete"
         history = driver.reply(driver.client.history(hist_access_type="tail", n=5))
         assert history["content"]["history"][-1][2] == "earlier_name = 1"
-        driver.reply(driver.client.kernel_info())
         assert len(service.executions) == 2
+        # VS Code, reattached, takes its reply for the end of the cell.
+        info = driver.client.kernel_info()
         go.set()
-        assert driver.finish(running).text() == "done"
+        answered = driver.finish(running)
+        assert answered.text() == "done"
+        assert driver.reply(info)["content"]["status"] == "ok"
+
+
+def test_a_request_beside_a_running_cell_leaves_the_kernel_busy() -> None:
+    with kernel("tci-local") as driver:
+        running = driver.client.execute("import time\nfor i in range(40): time.sleep(0.05)")
+        status(driver, ("busy", running))
+        # Whoever shows the last status that they hear of shows *busy* until the cell has ended.
+        for ask in (driver.client.complete, driver.client.inspect):
+            beside = ask("ti")
+            driver.reply(beside)
+            status(driver, ("idle", beside))
+            assert status(driver) == ("busy", running)
+        beside = driver.control("kernel_info_request", {})["parent_header"]["msg_id"]
+        status(driver, ("idle", beside))
+        assert status(driver) == ("busy", running)
+        assert status(driver) == ("idle", running)
+
+
+def status(driver: KernelDriver, wanted: tuple[str, str] | None = None) -> tuple[str, str]:
+    """The next status, and the request that it belongs to; or the one that is wanted."""
+    while True:
+        message = driver.client.get_iopub_msg(timeout=PATIENCE)
+        if message["msg_type"] == "status":
+            state = message["content"]["execution_state"], message["parent_header"]["msg_id"]
+            if wanted in (None, state):
+                return state
 
 
 def test_history_outlives_the_kernel(tmp_path: Path) -> None:

@@ -141,8 +141,19 @@ def test_replay_runs_a_range_of_the_successful_cells(driver: KernelDriver) -> No
     assert driver.run("c").reply["status"] == "error"  # it was not among the session's cells
 
 
+def test_what_ran_before_a_new_session_can_be_run_again_in_it(driver: KernelDriver) -> None:
+    driver.run("a = 'old'")
+    driver.run(f"%tci attach {session_of(driver)}")
+    driver.run("b = 'old too'")
+    assert "succeeded before in the new one (1): %tci replay" in shown(driver.run("%tci new"))
+    assert driver.run("'b' in globals()").only("execute_result")["data"]["text/plain"] == "False"
+    assert "cells were run again: 2" in shown(driver.run("%tci replay"))
+    assert driver.run("b").only("execute_result")["data"]["text/plain"] == "'old too'"
+
+
 def test_where_there_is_nothing_to_replay_the_session_stays(driver: KernelDriver) -> None:
     driver.run("1 / 0")
+    driver.run(f"%tci attach {session_of(driver)}")  # what another notebook has run is not known
     assert "none has succeeded" in driver.run("%tci replay").reply["evalue"]
     before = session_of(driver)
     first, last = driver.run("a = 1").count, driver.run("b = 2").count
@@ -272,6 +283,13 @@ def test_without_a_key_a_command_that_needs_one_asks_for_it_and_headless_says_so
         assert driver.run("%tci --help").reply["status"] == "ok"
 
 
+def settings_of(driver: KernelDriver) -> dict[str, list[str]]:
+    """What `%tci config` shows: of each setting the value, and where that comes from."""
+    html = driver.run("%tci config").only("display_data")["data"]["text/html"]
+    rows = [re.findall(">([^<]*)</td>", row) for row in html.split("</tr>")]
+    return {row[0]: row[1:] for row in rows if row}
+
+
 def test_the_settings_are_shown_with_where_they_come_from(tmp_path: Path) -> None:
     config = tmp_path / "tci_kernel_config.py"
     config.write_text("c.RemoteSession.retry_for = 7\n")
@@ -281,19 +299,17 @@ def test_the_settings_are_shown_with_where_they_come_from(tmp_path: Path) -> Non
         TOGETHER_API_KEY="a-secret-key",
         JUPYTER_CONFIG_PATH=str(tmp_path),
     ) as driver:
-        rows = shown(driver.run("%tci config")).splitlines()
-        settings = {row.split()[0]: row.split(maxsplit=2)[1:] for row in rows[1:]}
+        settings = settings_of(driver)
     assert settings["RemoteSession.on_expiry"] == ["replay", "command line"]
     assert settings["RemoteSession.retry_for"] == ["7", str(config)]
     assert settings["RemoteSession.use_helper"] == ["True", "default"]
     assert settings["TCIClient.api_key"] == ["set", "environment variable TOGETHER_API_KEY"]
-    assert "a-secret-key" not in str(rows)
+    assert "a-secret-key" not in str(settings)
 
 
 def test_the_address_of_an_embedded_service_is_shown_as_what_is_in_force() -> None:
     with kernel("tci-local", TOGETHER_BASE_URL="http://elsewhere/v1") as driver:
-        rows = shown(driver.run("%tci config")).splitlines()
-        settings = {row.split()[0]: row.split(maxsplit=2)[1:] for row in rows[1:]}
+        settings = settings_of(driver)
         address, source = settings["TCIClient.base_url"]
         assert address in shown(driver.run("%tci status"))
     assert source == settings["TCIClient.api_key"][1] == "TCIKernel.local"
@@ -304,3 +320,4 @@ def test_help_lists_the_commands_with_their_arguments(driver: KernelDriver) -> N
     text = shown(driver.run("%tci help"))
     assert re.search(r"^%tci attach ID +Run the next cells in the session ID", text, re.MULTILINE)
     assert "%%local" in text
+    assert all(len(line) < 90 for line in text.splitlines())

@@ -126,7 +126,7 @@ def test_a_package_that_is_missing_is_named_with_its_cure(local_kernel: KernelDr
     for line in ("push p", "pull q"):
         cell = local_kernel.run(f"%tci {line}")
         assert cell.reply["ename"] == "VariableError"
-        assert "-m pip install --upgrade polars" in cell.reply["evalue"]
+        assert "-m pip install --upgrade polars" in " ".join(cell.reply["evalue"].split())
     local_kernel.run("%%local\nsys.modules['polars'] = kept")
     assert local_kernel.run("%tci push p").reply["status"] == "ok"
 

@@ -12,7 +12,7 @@ KERNELSPEC = ["-f", "/run/kernel-1.json"]
 
 def sifted(*arguments: str) -> tuple[list[str], list[str]]:
     app = TCIKernelApp()
-    return sift(arguments, app.aliases, app.flags)
+    return sift(arguments, app.aliases, app.flags, app.settings.catalogue)
 
 
 @pytest.mark.parametrize(

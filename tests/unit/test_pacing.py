@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jupyter_client.session import Session
 
-from tci_kernel.core.messages import Stream
+from tci_kernel.core.messages import Message, stream
 from tci_kernel.kernel import pacing
 from tci_kernel.kernel.pacing import (
     MESSAGES,
@@ -27,6 +28,7 @@ from tci_kernel.kernel.pacing import (
     STREAM_BYTES,
     WINDOW,
     IOPubPacer,
+    parts,
     stream_bytes,
 )
 
@@ -163,9 +165,10 @@ async def test_server_that_counts_the_encoded_messages_drops_none(text: str, clo
     pacer = IOPubPacer()
     window = Window(SERVER_WINDOW)
 
-    for message in Stream("stdout", text * (8_000_000 // len(text.encode()))).messages(1):
-        await pacer.wait(stream_bytes(*message))
-        frames = session.serialize(session.msg(*message, parent=parent), b"kernel.id.stdout")
+    for part in parts(stream("stdout", text * (8_000_000 // len(text.encode())))):
+        await pacer.wait(stream_bytes(part))
+        sent = session.msg(part.type, dict(part.content), parent=parent)
+        frames = session.serialize(sent, b"kernel.id.stdout")
         window.add(clock.now, sum(map(len, frames)))
         assert window.bytes <= SERVER_STREAM_BYTES * SERVER_WINDOW
 
@@ -292,3 +295,50 @@ async def test_waiting_can_be_cancelled() -> None:
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(pacer.wait(0), 0.05)
+
+
+# --------------------------------------------------------------------------------------------
+# Long streams
+
+
+def texts(message: Message) -> list[str]:
+    return [part.content["text"] for part in parts(message)]
+
+
+@given(
+    text=st.lists(st.text(st.sampled_from("ab\r\U0001f600"), max_size=30)).map("\n".join),
+    limit=st.integers(1, 20),
+)
+def test_long_text_is_cut_at_line_ends_and_loses_nothing(text: str, limit: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # A limit small enough for short texts to meet every case of it.
+        patch.setattr(pacing, "STREAM_CHUNK", limit)
+        chunks = texts(stream("stderr", text))
+
+    assert "".join(chunks) == text
+    assert all(0 < len(chunk) <= limit for chunk in chunks)
+    for chunk, following in pairwise(chunks):
+        # Either the cut is at a line's end, or there was none to cut at.
+        assert chunk.endswith("\n") or ("\n" not in chunk and len(chunk) == limit)
+        # Nothing that would have fitted is left for the next message.
+        first_line = following[: following.find("\n") + 1] or following
+        assert len(chunk) + len(first_line) > limit
+
+
+def test_megabytes_of_text_become_few_messages() -> None:
+    text = "line\n" * 2_000_000
+
+    chunks = texts(stream("stdout", text))
+
+    assert "".join(chunks) == text
+    # Jupyter Server takes 3,000 messages in 3 s, and so does whoever reads them.
+    assert len(chunks) < 200
+    assert max(map(len, chunks)) <= pacing.STREAM_CHUNK
+
+
+def test_chunks_are_made_as_they_are_asked_for() -> None:
+    # The kernel can be interrupted between two of them.
+    chunks = parts(stream("stdout", "x" * (3 * pacing.STREAM_CHUNK)))
+
+    assert len(next(chunks).content["text"]) == pacing.STREAM_CHUNK
+    assert len(list(chunks)) == 2

@@ -7,8 +7,7 @@ import json
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib.util import resolve_name
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,14 +45,24 @@ def test_name_that_is_not_public_is_an_attribute_error() -> None:
         ("from tci_kernel import TCIClient", ["ipykernel", "httpx", "zmq"]),
         (
             "import tci_kernel.kernel.app",
-            ["click", "httpx", "keyring", "tci_kernel.session.session", "tci_kernel.server.server"],
+            [
+                *("click", "httpx", "keyring", "tci_kernel.cli", "tci_kernel.client"),
+                *("tci_kernel.local_cells", "tci_kernel.runtime", "tci_kernel.server"),
+                "tci_kernel.session.session",
+            ],
+        ),
+        (
+            (
+                "from traitlets.config import Config as C; from tci_kernel.kernel import catalogue;"
+                "catalogue.catalogue(None).checked(C(TCIClient={'base_url': 'http://x'}), '')"
+            ),
+            ["ipykernel", "tci_kernel.kernel.kernel", "tci_kernel.server", "tci_kernel.session"],
         ),
         ("import tci_kernel.cli", ["click", "traitlets", "ipykernel", "httpx", "jupyter_client"]),
         ("import tci_kernel.cli.root", ["ipykernel", "jupyter_client", "zmq", "keyring"]),
         ("import tci_kernel.session.session", ["ipykernel", "httpx"]),
         ("import tci_kernel.server.server", ["ipykernel", "httpx"]),
         ("import tci_kernel.runtime", ["IPython", "click", "tci_kernel.local_cells"]),
-        ("import tci_kernel.kernel.app", ["tci_kernel.local_cells", "tci_kernel.runtime"]),
         ("import tci_kernel.transfer.variables", ["numpy", "pandas", "polars", "pyarrow"]),
     ],
 )
@@ -65,7 +74,8 @@ def test_import_loads_only_what_it_needs(statement: str, unwanted: list[str]) ->
 
 
 # --------------------------------------------------------------------------------------------
-# What leans on what
+# What leans on what: import-linter, whose contracts are in pyproject.toml, sees the imports. Names
+# of modules in strings, and files that run without the package, it does not see.
 
 
 def _name(path: Path) -> str:
@@ -73,109 +83,46 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-SOURCES = {_name(path): path for path in PACKAGE.rglob("*.py")}
+MODULES = {_name(path): path for path in PACKAGE.rglob("*.py")}
 
 
-def _imports(module: str) -> Iterator[str]:
-    """The modules that a module imports, wherever in it, for types alone as well."""
-    path = SOURCES[module]
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            origin = resolve_name("." * node.level + (node.module or ""), package)
-            for alias in node.names:
-                inner = f"{origin}.{alias.name}"
-                yield inner if inner in SOURCES else origin
-
-
-def _leans_on(module: str) -> set[str]:
-    """The modules of the package that a module imports, directly or through others.
-
-    The package itself has lazy imports of its public names alone, and is left out.
-    """
-    found: set[str] = set()
-    ahead = [module]
-    while ahead:
-        inner = {name for name in _imports(ahead.pop()) if name in SOURCES} - {"tci_kernel"}
-        ahead += inner - found
-        found |= inner
-    return found
-
-
-def _importers(library: str) -> set[str]:
+def _ranks() -> dict[str, int]:
+    """How far down each room is: the contract's layers."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (one["layers"] for one in contracts["contracts"] if one["type"] == "layers")
     return {
-        module
-        for module in SOURCES
-        if any(name.partition(".")[0] == library for name in _imports(module))
+        f"tci_kernel.{room.strip()}": rank
+        for rank, layer in enumerate(layers)
+        for room in layer.split("|")
     }
 
 
-LAYERS = ["client.schema", "client.client", "session.session", "kernel.kernel", "kernel.app", "cli"]
+def _room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
 
 
-@pytest.mark.parametrize("lower", LAYERS)
-def test_arrows_point_one_way(lower: str) -> None:
-    above = {f"tci_kernel.{name}" for name in LAYERS[LAYERS.index(lower) :]}
-
-    assert not _leans_on(f"tci_kernel.{lower}") & above
-
-
-def test_no_module_leans_on_itself() -> None:
-    assert [module for module in SOURCES if module in _leans_on(module)] == []
-
-
-def test_events_know_nothing_of_the_service_or_of_jupyter() -> None:
-    assert _leans_on("tci_kernel.core.messages") <= {
-        "tci_kernel.core.errors",
-        "tci_kernel.client.failures",
-        "tci_kernel.client.schema",
-        "tci_kernel.session.direct.tracebacks",
+def test_no_name_of_a_module_in_a_string_leads_upwards() -> None:
+    ranks = _ranks()
+    named = {
+        (module, node.value)
+        for module, path in MODULES.items()
+        if module != "tci_kernel"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in MODULES.keys() - {"tci_kernel"}
     }
 
-
-def test_nothing_below_the_kernel_imports_ipykernel() -> None:
-    below = _leans_on("tci_kernel.kernel.kernel") - {
-        "tci_kernel.kernel.kernel",
-        "tci_kernel.kernel.assistance",
-    }
-
-    assert "tci_kernel.session.session" in below
-    assert not _importers("ipykernel") & below
+    assert ("tci_kernel.kernel.catalogue", "tci_kernel.client.client") in named
+    assert [
+        (module, name) for module, name in named if ranks[_room(module)] > ranks[_room(name)]
+    ] == []
 
 
-def test_only_the_client_imports_httpx() -> None:
-    assert _importers("httpx") == {"tci_kernel.client.client"}
+def test_janitor_runs_as_a_file_and_so_takes_the_standard_library_alone() -> None:
+    janitor = PACKAGE / "server" / "janitor_process.py"
 
-
-def test_programs_for_the_remote_interpreter_import_nothing_of_the_package() -> None:
-    remote = {module for module in SOURCES if module.startswith("tci_kernel.remote.")}
-    imported = {name for module in remote for name in _imports(module) if name in SOURCES}
-
-    # In the session the text of these is sent before that of the modules that need them.
-    assert imported == {"tci_kernel.remote.arrival", "tci_kernel.remote.tables"}
-    assert not _leans_on("tci_kernel.remote.arrival") | _leans_on("tci_kernel.remote.tables")
-
-
-def test_local_server_shares_the_schema_the_errors_the_traits_and_one_function() -> None:
-    local = {module for module in SOURCES if module.startswith("tci_kernel.server.")}
-    shared = {name for module in local for name in _imports(module) if name in SOURCES} - local
-
-    assert shared <= {
-        f"tci_kernel.{name}"
-        for name in ("client.schema", "core.errors", "client.client", "config.traits")
-    }
-    for module in local:
-        for node in ast.walk(ast.parse(SOURCES[module].read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "tci_kernel.client.client":
-                assert [alias.name for alias in node.names] == ["is_loopback"]
-
-
-def test_janitor_runs_as_a_file_and_so_imports_nothing_of_the_package() -> None:
-    outside = {name.partition(".")[0] for name in _imports("tci_kernel.server.janitor_process")}
-
-    assert outside <= sys.stdlib_module_names
+    # Neither the packages of the environment nor this one are to be found in such a Python.
+    code = f"import runpy; runpy.run_path({str(janitor)!r})"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
 
 
 # --------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tci_kernel.remote import arrival, files, upload
+from tci_kernel.remote import files, names, upload
+from tci_kernel.remote.failure import BROKEN, REFUSED, Failure
 
 TOKEN = "token"
 
@@ -53,8 +54,9 @@ def found(*sources: str, root: list[str] | None = None) -> dict[str, str]:
 
 
 def refusal(operation: Any, **arguments: Any) -> str:
-    with pytest.raises((files.Refused, upload.Refused)) as caught:
+    with pytest.raises(Failure) as caught:
         operation(**arguments)
+    assert caught.value.code == REFUSED
     return str(caught.value)
 
 
@@ -179,8 +181,9 @@ def test_a_file_that_changes_is_noticed(here: Path, change: str) -> None:
         lambda: files.read([[file.path, file.stamp, 0, 6]]),
         lambda: files.digest(file.path, file.stamp),
     ):
-        with pytest.raises(files.Broken, match="changed while"):
+        with pytest.raises(Failure, match="changed while") as caught:
             attempt()
+        assert caught.value.code == BROKEN
 
 
 # -- listing, names, removing ----------------------------------------------------------------
@@ -200,15 +203,17 @@ def test_a_listing_is_sorted_and_says_what_everything_is(here: Path) -> None:
         ("lost", "broken link", "nowhere"),
     ]
     assert [row[0] for row in files.listing("b")["entries"]] == ["b"]
-    assert "There is no" in refusal(files.listing, path="c")
+    assert refusal(files.listing, path="c") == f"There is no 'c' in {here}."
+    assert refusal(files.listing, path="/etc/nope") == "There is no '/etc/nope'."
+    assert refusal(files.listing, path="~/no such") == "There is no '~/no such'."
 
 
 def test_names_begin_with_what_was_typed(here: Path) -> None:
     fill(here, "data/one.csv", "data/two/", "date")
-    assert files.names("da") == ["data/", "date"]
-    assert files.names("data/") == ["data/one.csv", "data/two/"]
-    assert files.names("./data/o") == ["./data/one.csv"]
-    assert files.names("nowhere/") == files.names("nul\0/") == []
+    assert names.paths("da") == ["data/", "date"]
+    assert names.paths("data/") == ["data/one.csv", "data/two/"]
+    assert names.paths("./data/o") == ["./data/one.csv"]
+    assert names.paths("nowhere/") == names.paths("nul\0/") == []
 
 
 def test_removing_takes_files_links_and_with_r_directories(here: Path) -> None:
@@ -289,7 +294,7 @@ def test_of_parts_that_do_not_fit_nothing_is_left(here: Path, fault: str) -> Non
         wrong = {"hash": ("sha256", "0"), "whole": ("whole", "0"), "offset": ("offset", 3)}
         field, value = wrong[fault]
         good[field] = value
-    with pytest.raises((arrival.Broken, OSError)):
+    with pytest.raises((Failure, OSError)):
         upload.receive(TOKEN, [good])
     assert held(here) == ["target"]
     assert target.read_text() == "before"
@@ -333,13 +338,13 @@ NAMES = st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size
 
 @given(st.lists(NAMES, unique=True, max_size=4), NAMES)
 def test_any_names_that_a_file_system_takes_are_found_and_written(
-    names: list[str], directory: str
+    chosen: list[str], directory: str
 ) -> None:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        prepared = upload.prepare(place, [[directory]], [[directory, name] for name in names])
-        for name, target in zip(names, prepared["targets"], strict=True):
+        prepared = upload.prepare(place, [[directory]], [[directory, name] for name in chosen])
+        for name, target in zip(chosen, prepared["targets"], strict=True):
             upload.receive(TOKEN, [part(Path(target), name.encode(), 0, name.encode())])
         answer = files.survey([[str(root / directory), ["d"]]])
-        assert {file.parts[-1] for file in answer["files"]} == set(names)
+        assert {file.parts[-1] for file in answer["files"]} == set(chosen)
         assert files.remove([str(root / directory)], recursive=True) == 1

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from tci_kernel.client.schema import (
     ExecuteRequest,
     ExecuteResponse,
-    File,
     Output,
     SessionInfo,
     SessionsResponse,
     error_message,
 )
+from tci_kernel.core.cell import File
 from tci_kernel.core.errors import ExecutionRefused, InvalidAnswer, RequestRejected
 from tests.support import contract
 

@@ -10,9 +10,10 @@ import pytest
 from traitlets.config import Config
 from traitlets.config.loader import DeferredConfigString
 
+from tci_kernel.cli.common import CATALOGUE
 from tci_kernel.client.client import DEFAULT_BASE_URL
-from tci_kernel.config import settings
 from tci_kernel.config.configfile import default_text
+from tci_kernel.config.settings import COMMAND_LINE, Layer, Setting, Settings
 from tci_kernel.core.errors import ConfigurationError
 
 SECRET = "sk-very-secret"
@@ -38,19 +39,23 @@ def write(directory: Path, text: str, ending: str = ".py") -> Path:
     return path
 
 
-def command_line(name: str, value: str) -> settings.Layer:
+def command_line(name: str, value: str) -> Layer:
     section, trait = name.split(".")
     config = Config({section: {trait: DeferredConfigString(value)}})
-    return settings.Layer(settings.COMMAND_LINE, config)
+    return Layer(COMMAND_LINE, config)
 
 
-def named(layers: list[settings.Layer], name: str) -> settings.Setting:
-    (found,) = [setting for setting in settings.in_force(layers) if setting.name == name]
+def in_force(layers: list[Layer]) -> list[Setting]:
+    return Settings(CATALOGUE, layers).in_force()
+
+
+def named(layers: list[Layer], name: str) -> Setting:
+    (found,) = [setting for setting in in_force(layers) if setting.name == name]
     return found
 
 
-def read(name: str) -> settings.Setting:
-    layers, problems = settings.read_files()
+def read(name: str) -> Setting:
+    layers, problems = CATALOGUE.read_files()
     assert problems == []
     return named(layers, name)
 
@@ -60,7 +65,7 @@ def read(name: str) -> settings.Setting:
 
 
 def test_nothing_set_is_the_default() -> None:
-    assert read("TCIClient.base_url") == settings.Setting(
+    assert read("TCIClient.base_url") == Setting(
         "TCIClient.base_url",
         DEFAULT_BASE_URL,
         DEFAULT_BASE_URL,
@@ -87,7 +92,7 @@ def test_command_line_beats_files_beat_the_environment(
     path = write(strong, "c.TCIClient.base_url = 'http://strong/v1'")
     found = read(name)
     assert (found.value, found.source) == ("http://strong/v1", str(path))
-    layers = [*settings.read_files()[0], command_line(name, "http://command/v1")]
+    layers = [*CATALOGUE.read_files()[0], command_line(name, "http://command/v1")]
     found = named(layers, name)
     assert (found.value, found.source) == ("http://command/v1", "command line")
     assert found.default == DEFAULT_BASE_URL
@@ -121,18 +126,18 @@ def test_a_key_is_never_shown(
     layers = []
     if place == "file":
         write(directories[0], f"c.TCIClient.api_key = {SECRET!r}")
-        layers = settings.read_files()[0]
+        layers = CATALOGUE.read_files()[0]
     elif place == "environment":
         monkeypatch.setenv("TOGETHER_API_KEY", SECRET)
     else:
         layers = [command_line("TCIClient.api_key", SECRET)]
 
     assert named(layers, "TCIClient.api_key").value == "set"
-    assert SECRET not in repr(settings.in_force(layers))
+    assert SECRET not in repr(in_force(layers))
 
 
 def test_every_setting_says_what_it_means() -> None:
-    found = settings.in_force([])
+    found = in_force([])
 
     assert {setting.name.partition(".")[0] for setting in found} == {
         "TCIKernel",
@@ -143,21 +148,23 @@ def test_every_setting_says_what_it_means() -> None:
     assert all(len(setting.help) > 20 for setting in found)
 
 
+def test_nothing_is_in_force_where_nothing_can_be_set() -> None:
+    assert Settings().in_force() == []
+
+
 def test_default_file_sets_nothing_and_shows_all(directories: tuple[Path, Path]) -> None:
     write(directories[0], "get_config().TCIKernel.local = True\n")
-    text = default_text()
+    text = default_text(CATALOGUE.classes())
 
     path = write(directories[0], text)
-    (layer,), problems = settings.read_files()
+    (layer,), problems = CATALOGUE.read_files()
     assert (problems, layer.source, dict(layer.config)) == ([], str(path), {})
-    for setting in settings.in_force([]):
+    for setting in in_force([]):
         assert f"\n# c.{setting.name} = " in text
     # Each line works when the sign in front of it is taken away.
     path = write(directories[0], text.replace("\n# c.", "\nc."))
-    assert settings.read_files()[1] == []
-    assert {setting.source for setting in settings.in_force(settings.read_files()[0])} == {
-        str(path)
-    }
+    assert CATALOGUE.read_files()[1] == []
+    assert {setting.source for setting in in_force(CATALOGUE.read_files()[0])} == {str(path)}
 
 
 # --------------------------------------------------------------------------------------------
@@ -193,13 +200,13 @@ def test_what_is_wrong_is_said_and_left_out(
 ) -> None:
     path = write(directories[0], f"{line}\nc.RemoteSession.use_helper = False\n")
 
-    (layer,), (problem,) = settings.read_files()
+    (layer,), (problem,) = CATALOGUE.read_files()
 
     assert problem.startswith(f"{path}: ")
     assert said in problem
     assert dict(layer.config) == {"RemoteSession": {"use_helper": False}}
     with pytest.raises(ConfigurationError, match="tci_kernel_config"):
-        settings.load()
+        CATALOGUE.load()
 
 
 @pytest.mark.parametrize(
@@ -219,7 +226,7 @@ def test_a_file_that_cannot_be_run_is_left_out(
     path = write(strong, text)
     write(weak, "c.RemoteSession.use_helper = False")
 
-    layers, problems = settings.read_files()
+    layers, problems = CATALOGUE.read_files()
 
     assert problems == [f"{path} can't be read: {said}."]
     assert [dict(layer.config) for layer in layers] == [{"RemoteSession": {"use_helper": False}}]
@@ -229,7 +236,7 @@ def test_a_file_that_cannot_be_run_is_left_out(
 def test_json_that_cannot_be_read_is_left_out(text: str, directories: tuple[Path, Path]) -> None:
     path = write(directories[0], text, ".json")
 
-    layers, (problem,) = settings.read_files()
+    layers, (problem,) = CATALOGUE.read_files()
 
     assert layers == []
     assert problem.startswith(f"{path} can't be read: ")
@@ -238,7 +245,7 @@ def test_json_that_cannot_be_read_is_left_out(text: str, directories: tuple[Path
 def test_a_wrong_key_is_not_quoted(directories: tuple[Path, Path]) -> None:
     write(directories[0], json.dumps({"TCIClient": {"api_key": [SECRET]}}), ".json")
 
-    _, (problem,) = settings.read_files()
+    _, (problem,) = CATALOGUE.read_files()
 
     assert problem.endswith("TCIClient.api_key has a value that is no text.")
 
@@ -259,7 +266,7 @@ def test_a_wrong_key_is_not_quoted(directories: tuple[Path, Path]) -> None:
 def test_what_the_base_classes_take_is_left_in(line: str, directories: tuple[Path, Path]) -> None:
     write(directories[0], line)
 
-    (layer,), problems = settings.read_files()
+    (layer,), problems = CATALOGUE.read_files()
 
     assert problems == []
     assert layer.config

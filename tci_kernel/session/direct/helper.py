@@ -1,36 +1,102 @@
-"""The kernel's side of `remote/helper.py`: what is sent, and what comes back beside the data."""
+"""The helper in a session, `remote/helper.py`: installed once, and called by hidden requests."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from tci_kernel.client.schema import Output
-from tci_kernel.core.messages import (
-    ClearOutput,
-    Display,
-    Ended,
-    Event,
-    Failure,
-    Result,
-    is_failure,
-)
-from tci_kernel.remote.helper import HIDDEN, MIME, MODULE, ORIGIN
-from tci_kernel.session.direct.answers import from_output
-from tci_kernel.session.direct.programs import source
+from tci_kernel.client.client import TCIClient
+from tci_kernel.client.schema import ExecuteResponse, Output
+from tci_kernel.core.errors import TCIError
+from tci_kernel.remote import loader
+from tci_kernel.remote.helper import HIDDEN, MODULE, ORIGIN
+from tci_kernel.session.direct.answers import extras
+from tci_kernel.session.runner import QUESTION_LIMIT
 
 
-def program() -> str:
-    """The helper as code that leaves no names behind: its text, run in a namespace of its own."""
-    return f"exec({source('helper')!r}, {{'__name__': {MODULE!r}}})"
+class Helper:
+    """The way to the helper of one session, if it has one.
 
+    Args:
+        client: how the service is reached.
+        session_id: the session; None for one that installing the helper begins.
 
-def call(name: str, **arguments: Any) -> str:
-    """The code that calls a method of the helper, hidden from the session's history."""
-    request = json.dumps([name, arguments])
-    return f"__import__({MODULE!r}).call({request!r}){HIDDEN}"
+    Attributes:
+        session_id: the session, once there is one.
+        is_installed: whether the helper answers; None until it was tried.
+        number: the number that the interpreter will give to its next cell.
+        origin: the directory that plain Python was in when the helper was sent. IPython keeps it.
+    """
+
+    def __init__(self, client: TCIClient, session_id: str | None) -> None:
+        self._client = client
+        self._question: tuple[str, asyncio.Task[ExecuteResponse]] | None = None
+        self.session_id = session_id
+        self.is_installed: bool | None = None
+        self.number = 0
+        self.origin: str | None = None
+
+    async def install(self) -> None:
+        """Send the helper, once.
+
+        A service that answers it strangely costs nothing: cells are then sent as they stand, and
+        what is wrong shows with the first of them.
+        """
+        if self.is_installed is not None:
+            return
+        try:
+            answer = await self._client.execute(loader.launch("helper", MODULE), self.session_id)
+        except TCIError as error:
+            self.is_installed = False if error.may_have_run else None
+            self.session_id = error.session_id or self.session_id
+            return
+        self.session_id = answer.session_id or self.session_id
+        hello = _reply(answer.outputs)
+        self.is_installed = isinstance(hello, dict) and isinstance(hello.get("count"), int)
+        if self.is_installed:
+            self.number = hello["count"]
+        else:
+            self.origin = _origin(answer.outputs)
+
+    async def call(self, name: str, **arguments: Any) -> Any:
+        """Call the helper, and wait for as long as it takes; None if it does not answer."""
+        try:
+            answer = await self._client.execute(_code(name, arguments), self.session_id)
+        except TCIError:
+            return None
+        return _reply(answer.outputs)
+
+    async def ask(self, name: str, **arguments: Any) -> Any:
+        """Call the helper for who types; None if it does not answer in time.
+
+        A question that takes longer goes on: to hang up would interrupt what it runs, an import
+        for instance, at any point. Its answer is kept for the same question, asked again. Other
+        questions wait for it: there is one at a time.
+        """
+        code = _code(name, arguments)
+        with suppress(TimeoutError, TCIError):
+            async with asyncio.timeout(QUESTION_LIMIT):
+                if self._question is not None and self._question[0] != code:
+                    await asyncio.wait({self._question[1]})
+                    self._question = None
+                if self._question is None:
+                    request = asyncio.create_task(self._client.execute(code, self.session_id))
+                    self._question = (code, request)
+                asked = self._question
+                await asyncio.wait({asked[1]})
+                if self._question is asked:
+                    self._question = None
+                return _reply(asked[1].result().outputs)
+        return None
+
+    def close(self) -> None:
+        """Drop a question that is not answered yet."""
+        if self._question is not None:
+            self._question[1].cancel()
+            self._question = None
 
 
 def hidden(code: str) -> str:
@@ -38,93 +104,24 @@ def hidden(code: str) -> str:
     return code + HIDDEN
 
 
-def reply(outputs: Sequence[Output]) -> Any:
+def _code(name: str, arguments: dict[str, Any]) -> str:
+    """The code that calls a method of the helper, hidden from the session's history."""
+    return hidden(f"__import__({MODULE!r}).call({json.dumps([name, arguments])!r})")
+
+
+def _reply(outputs: Sequence[Output]) -> Any:
     """What a call of the helper answered; None if it did not."""
     for output in outputs:
-        extras = _extras(output)
-        if extras.get("kind") == "reply":
-            return extras.get("content")
+        fields = extras(output)
+        if fields.get("kind") == "reply":
+            return fields.get("content")
     return None
 
 
-def origin(outputs: Sequence[Output]) -> str | None:
+def _origin(outputs: Sequence[Output]) -> str | None:
     """The directory that plain Python, which the helper leaves alone, said that it was in."""
     for output in outputs:
         if output.type == "stdout":
             with suppress(ValueError, LookupError, TypeError):
                 return str(json.loads(output.data)[ORIGIN])
     return None
-
-
-def events(outputs: Sequence[Output]) -> Iterator[Event]:
-    """The events of a cell's outputs, with what the helper put beside them.
-
-    Without a helper these are the events of the outputs themselves. What the helper says is never
-    trusted: code can say it as well.
-    """
-    is_known = False  # whether the text of an error stands for one that came in its parts
-    for output in outputs:
-        if output.type == "error" and is_known:
-            is_known = False
-            continue
-        event = _event(output)
-        if event is not None:
-            is_known = is_known or (bool(_extras(output)) and is_failure(event))
-            yield event
-
-
-def _extras(output: Output) -> Mapping[str, Any]:
-    if output.type not in ("display_data", "execute_result") or not isinstance(output.data, dict):
-        return {}
-    extras = output.data.get(MIME)
-    return extras if isinstance(extras, dict) else {}
-
-
-def _event(output: Output) -> Event | None:
-    extras = _extras(output)
-    match extras.get("kind"):
-        case "error":
-            return _failure(extras)
-        case "clear":
-            return ClearOutput(bool(extras.get("wait")))
-        case "end":
-            return _ended(extras)
-        case "display" | "result":
-            return _shown(output, extras)
-        case "reply":
-            return None
-    return from_output(output)
-
-
-def _shown(output: Output, extras: Mapping[str, Any]) -> Event:
-    data = {mime: value for mime, value in output.data.items() if mime != MIME}
-    data.update(_mapping(extras.get("data")))
-    metadata, transient = (_mapping(extras.get(name)) for name in ("metadata", "transient"))
-    if output.type == "execute_result":
-        return Result(data, metadata)
-    return Display(data, metadata, transient, bool(extras.get("update")))
-
-
-def _failure(fields: Mapping[str, Any]) -> Failure:
-    lines = fields.get("traceback")
-    return Failure(
-        str(fields.get("ename")),
-        str(fields.get("evalue")),
-        [str(line) for line in lines] if isinstance(lines, list) else [],
-    )
-
-
-def _ended(fields: Mapping[str, Any]) -> Ended | None:
-    count, payload, failure = (fields.get(name) for name in ("count", "payload", "failure"))
-    if not isinstance(count, int) or count < 1:
-        return None
-    return Ended(
-        count,
-        [item for item in payload if isinstance(item, dict)] if isinstance(payload, list) else [],
-        bool(fields.get("failed")),
-        _failure(failure) if isinstance(failure, dict) else None,
-    )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""Asks the user for a line of text in the notebook."""
+"""Who sits in front of a cell: what is shown to them at once, and what they are asked."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import inspect
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import zmq
 from jupyter_client.session import Session
+
+from tci_kernel.core.messages import Message
 
 # Seconds between two looks for the reply. The base class waits in a blocking loop instead, which
 # no interrupt message could end.
@@ -24,16 +26,20 @@ _EOF = "\x04"
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Asks the client that sent a request.
+class CellFrontend:
+    """The client that sent a cell. See `Frontend`.
 
     Attributes:
+        takes_questions: whether it lets its user be asked.
+        show: publishes a message of the cell at once, from any thread.
         session: signs and reads the messages.
         stdin: the stdin channel.
         request: the request that is being handled.
         client: the ZeroMQ identity of who sent it.
     """
 
+    takes_questions: bool
+    show: Callable[[Message], None]
     session: Session
     stdin: zmq.Socket[bytes]
     request: Mapping[str, Any]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tci_kernel.kernel.prompts import Asker
+from tci_kernel.core.messages import Message
+from tci_kernel.kernel.frontend import CellFrontend
 
 
 class Wire:
@@ -33,18 +34,26 @@ class Wire:
         return None, {"content": {"value": "typed"}}
 
 
+def asking(wire: Any) -> CellFrontend:
+    def show(_message: Message) -> None:
+        """Show nothing: only questions are asked here."""
+
+    nowhere: Any = None
+    return CellFrontend(True, show, wire, nowhere, {}, b"")
+
+
 @pytest.mark.parametrize("step", ["send", "recv"])
 def test_an_interrupt_waits_for_the_end_of_a_message(step: str) -> None:
     wire: Any = Wire(step)
-    asker = Asker(wire, None, {}, b"")  # type: ignore[arg-type]
+    frontend = asking(wire)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        asker.ask_blocking("? ", hidden=False)
+        frontend.ask_blocking("? ", hidden=False)
     assert wire.log[-1] == f"{step} ends"
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_what_is_typed_is_given() -> None:
     wire: Any = Wire("never")
-    asker = Asker(wire, None, {}, b"")  # type: ignore[arg-type]
-    assert asker.ask_blocking("? ", hidden=True) == "typed"
+    frontend = asking(wire)
+    assert frontend.ask_blocking("? ", hidden=True) == "typed"
