@@ -20,7 +20,7 @@ from tci_kernel.client.schema import ExecuteRequest
 from tci_kernel.server.server import LocalServer
 from tci_kernel.server.supply import InterpreterSupply
 from tests.server import kernelspecs
-from tests.server.processes import below, is_gone, kernels
+from tests.server.processes import below, interpreters, is_gone
 from tests.server.service import Service, body, eventually, rejection
 from tests.support.servers import ServerProcess, serving
 
@@ -38,7 +38,7 @@ def _serving(*options: str, **environment: str) -> Iterator[tuple[ServerProcess,
 
 def _spare(server: ServerProcess, *others: int) -> int:
     """Wait for the interpreter that is none of the others; gives its process id."""
-    return eventually(lambda: kernels(server.process.pid) - {*others}).pop()
+    return eventually(lambda: interpreters(server.process.pid) - {*others}).pop()
 
 
 def _pid(service: Service, session_id: str | None = None) -> int:
@@ -71,16 +71,16 @@ def test_it_is_no_session_before_and_a_new_one_after() -> None:
 def test_there_are_never_more_interpreters_than_sessions_may_live() -> None:
     with _serving("--max-sessions", "2") as (server, service):
         first, second = _pid(service), _pid(service)
-        assert kernels(server.process.pid) == {first, second}
+        assert interpreters(server.process.pid) == {first, second}
         assert rejection(service.post(body("1")), 429)["code"] == "too_many_sessions"
-        assert kernels(server.process.pid) == {first, second}
+        assert interpreters(server.process.pid) == {first, second}
 
         psutil.Process(first).kill()
         eventually(lambda: len(service.sessions()) == 1)
         spare = _spare(server, first, second)
         assert len(service.sessions()) == 1
         assert _pid(service) == spare
-        assert kernels(server.process.pid) == {second, spare}
+        assert interpreters(server.process.pid) == {second, spare}
 
 
 def test_sessions_that_begin_at_once_each_have_their_own() -> None:
@@ -89,7 +89,7 @@ def test_sessions_that_begin_at_once_each_have_their_own() -> None:
         calls = [service.begin(PID) for _ in range(4)]
         pids = {int(call.result().text()) for call in calls}
         assert len(pids) == len(service.sessions()) == 4
-        assert kernels(server.process.pid) == pids
+        assert interpreters(server.process.pid) == pids
 
 
 def test_ended_sessions_leave_no_files() -> None:
@@ -139,7 +139,7 @@ def test_a_caller_who_hangs_up_while_it_starts_leaves_none_but_the_next(tmp_path
         call = service.call("1")
         service.sessions()
         call.close()
-        eventually(lambda: abandoned not in kernels(server.process.pid))
+        eventually(lambda: abandoned not in interpreters(server.process.pid))
         spare = _spare(server, abandoned)
         assert service.sessions() == {}
         gate.touch()
