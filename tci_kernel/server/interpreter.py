@@ -15,7 +15,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import RequestRejected
-from tci_kernel.server import workdir
+from tci_kernel.server import working_directory
 from tci_kernel.server.channels import UNREADABLE, Message, connect, receive
 from tci_kernel.server.collector import OutputCollector
 from tci_kernel.server.janitor import Janitor
@@ -195,7 +195,7 @@ class Interpreter:
         if self._pid is not None:
             self._janitor.ended(self._pid)
             self._pid = None
-        await asyncio.to_thread(workdir.remove, self.directory, self._run_files)
+        await asyncio.to_thread(working_directory.remove, self.directory, self._run_files)
 
     async def _wait_end(self, run: _Run) -> bool:
         """Wait until a cell ends; false if the kernel ends before it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from tci_kernel.client.schema import ExecuteRequest, ExecuteResponse, SessionInfo
 from tci_kernel.core.errors import RequestRejected
-from tci_kernel.server import workdir
+from tci_kernel.server import working_directory
 from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.supply import InterpreterSupply
 
@@ -69,7 +69,7 @@ class SessionPool:
                 too many sessions.
         """
         _check_code(request.code)
-        files = workdir.decode(request.files)
+        files = working_directory.decode(request.files)
         session = await (
             self.create() if request.session_id is None else self._find(request.session_id)
         )
@@ -77,7 +77,7 @@ class SessionPool:
             async with session.turn:
                 await session.interpreter.settle()
                 await self._find(session.id)  # it may have ended while this call waited
-                workdir.write(session.interpreter.directory, files)
+                working_directory.write(session.interpreter.directory, files)
                 session.execute_count += 1
                 session.last_execute_at = datetime.now(UTC)
                 outputs = await session.interpreter.execute(request.code)
