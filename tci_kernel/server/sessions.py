@@ -1,4 +1,4 @@
-"""The sessions of a local server: created, found, expired, closed."""
+"""The sessions of the server: created, found, listed, ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.supply import InterpreterSupply
 
 # How many ended sessions are remembered, to say what became of them.
-_REMEMBERED = 1_000
+_MAX_ENDED = 1_000
 
 
 class PooledSession:
@@ -27,7 +27,7 @@ class PooledSession:
         self.started_at = self.last_execute_at = datetime.now(UTC)
         self.expires_at = self.started_at + timedelta(seconds=lifetime)
         self.execute_count = 0
-        self.turn = asyncio.Lock()  # calls on one session run one after another, in order
+        self.lock = asyncio.Lock()  # calls on one session run one after another, in order
         self.timer: asyncio.TimerHandle | None = None
 
     def info(self) -> SessionInfo:
@@ -53,13 +53,13 @@ class SessionPool:
         self._keeps_spare = False
         self._sessions: dict[str, PooledSession] = {}
         self._starting = 0
-        self._ended: OrderedDict[str, str] = OrderedDict()
+        self._end_reasons: OrderedDict[str, str] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def keep_spare(self) -> None:
         """From now on, have an interpreter ready for the next session, if there may be one."""
         self._keeps_spare = True
-        self._refill()
+        self._prepare_spare()
 
     async def execute(self, request: ExecuteRequest) -> ExecuteResponse:
         """Run a request in its session, or in a new one.
@@ -74,8 +74,8 @@ class SessionPool:
             self.create() if request.session_id is None else self._find(request.session_id)
         )
         try:
-            async with session.turn:
-                await session.interpreter.settle()
+            async with session.lock:
+                await session.interpreter.wait_until_idle()
                 await self._find(session.id)  # it may have ended while this call waited
                 working_directory.write(session.interpreter.directory, files)
                 session.execute_count += 1
@@ -83,9 +83,9 @@ class SessionPool:
                 outputs = await session.interpreter.execute(request.code)
         except (asyncio.CancelledError, RequestRejected):
             if request.session_id is None:  # nobody has heard of this session
-                self._spawn(self._end(session, "ended: its first call did not end well"))
+                self._start_task(self._end(session, "ended: its first call did not end well"))
             raise
-        if not await session.interpreter.alive():
+        if not await session.interpreter.is_alive():
             await self._end(session, "ended: its interpreter died")
         return ExecuteResponse(session.id, outputs)
 
@@ -115,32 +115,32 @@ class SessionPool:
         """
         await self.sessions()  # forgets what has died meanwhile
         if len(self._sessions) + self._starting >= self._max_sessions:
-            raise self._too_many()
+            raise self._limit_reached()
         self._starting += 1
         try:
             session = PooledSession(await self._supply.take(), self._lifetime)
             self._sessions[session.id] = session
         finally:
             self._starting -= 1
-            self._refill()
+            self._prepare_spare()
         session.timer = asyncio.get_running_loop().call_later(
-            self._lifetime, lambda: self._spawn(self._expire(session))
+            self._lifetime, lambda: self._start_task(self._expire(session))
         )
         return session
 
-    def _refill(self) -> None:
+    def _prepare_spare(self) -> None:
         if self._keeps_spare and len(self._sessions) + self._starting < self._max_sessions:
-            self._supply.prepare()
+            self._supply.prepare_spare()
 
     async def _find(self, session_id: str) -> PooledSession:
         session = self._sessions.get(session_id)
         if session is None or not await self._is_live(session):
-            fate = self._ended.get(session_id)
+            reason = self._end_reasons.get(session_id)
             raise RequestRejected(
-                f"Session {session_id!r} {fate}." if fate else f"No session {session_id!r}.",
+                f"Session {session_id!r} {reason}." if reason else f"No session {session_id!r}.",
                 status=404,
                 param="session_id",
-                code="session_ended" if fate else "session_not_found",
+                code="session_ended" if reason else "session_not_found",
             )
         return session
 
@@ -151,30 +151,30 @@ class SessionPool:
         """
         if datetime.now(UTC) >= session.expires_at:
             await self._expire(session)
-        elif not await session.interpreter.alive():
+        elif not await session.interpreter.is_alive():
             await self._end(session, "ended: its interpreter died")
         return session.id in self._sessions
 
-    def _spawn(self, ending: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(ending)
+    def _start_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _expire(self, session: PooledSession) -> None:
         await self._end(session, f"expired at {session.expires_at.isoformat(timespec='seconds')}")
 
-    async def _end(self, session: PooledSession, fate: str) -> None:
+    async def _end(self, session: PooledSession, reason: str) -> None:
         if self._sessions.pop(session.id, None) is None:
             return
-        self._ended[session.id] = fate
-        if len(self._ended) > _REMEMBERED:
-            self._ended.popitem(last=False)
+        self._end_reasons[session.id] = reason
+        if len(self._end_reasons) > _MAX_ENDED:
+            self._end_reasons.popitem(last=False)
         if session.timer is not None:
             session.timer.cancel()
-        await session.interpreter.close(f"SessionEnded: session {session.id} {fate}.")
-        self._refill()
+        await session.interpreter.close(f"SessionEnded: session {session.id} {reason}.")
+        self._prepare_spare()
 
-    def _too_many(self) -> RequestRejected:
+    def _limit_reached(self) -> RequestRejected:
         ends = [session.expires_at for session in self._sessions.values()]
         wait = (min(ends) - datetime.now(UTC)).total_seconds() if ends else 1
         return RequestRejected(
