@@ -33,7 +33,7 @@ def neighbour(service: Service, session_id: str, tmp_path: Path) -> Iterator[Non
     sign, go = tmp_path / "neighbour", tmp_path / "go"
     wait = f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
     running = service.begin(_running(sign) + wait + "print(kept)", session_id)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     yield
     go.touch()
     assert running.result().text() == "1\n"
@@ -67,20 +67,20 @@ def test_a_kernel_that_is_killed_between_two_calls_is_missed(
 ) -> None:
     pid = int(service.run("import os; print(os.getpid())", own_session).text())
     psutil.Process(pid).kill()
-    eventually(lambda: own_session not in service.sessions())
+    eventually(lambda: own_session not in service.sessions(), "the session is gone")
     assert service.refusal(own_session)["code"] == "session_ended"
 
 
 def test_a_cell_that_exits_ends_its_session(service: Service, own_session: str) -> None:
     assert service.run("exit", own_session).outputs == []
-    eventually(lambda: own_session not in service.sessions())
+    eventually(lambda: own_session not in service.sessions(), "the session is gone")
 
 
 def test_children_of_a_kernel_end_with_its_session(service: Service, own_session: str) -> None:
     code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
     child = psutil.Process(int(service.run(code, own_session).text()))
     service.end(own_session)
-    eventually(lambda: is_gone(child))
+    eventually(lambda: is_gone(child), "the child is gone")
 
 
 def test_a_client_that_hangs_up_interrupts_its_cell(
@@ -90,7 +90,7 @@ def test_a_client_that_hangs_up_interrupts_its_cell(
     service.run("kept, ended = 1, 'no'", own_session)
     code = "try: time.sleep(600)\nexcept KeyboardInterrupt: ended = 'interrupted'; raise"
     call = service.call(_running(sign) + code, own_session)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     call.close()
     assert service.run("print(kept, ended)", own_session).text() == "1 interrupted\n"
 
@@ -106,7 +106,7 @@ while caught < 3:
     except KeyboardInterrupt: caught += 1
 """
     call = service.call(_running(sign) + code, own_session)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     call.close()
     assert service.run("print(caught)", own_session).text() == "3\n"
 
@@ -116,7 +116,7 @@ def test_an_interrupt_reaches_what_a_cell_runs(
 ) -> None:
     sign = tmp_path / "sign"
     call = service.call(_running(sign) + "!sleep 600", own_session)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     call.close()
     assert service.run("print('free')", own_session).text() == "free\n"
 
@@ -127,7 +127,7 @@ def test_a_call_whose_client_hangs_up_while_it_waits_never_runs(
     sign, go = tmp_path / "sign", tmp_path / "go"
     wait = f"ran = 'first'\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)"
     first = service.call(_running(sign) + wait, own_session)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     second = service.call("ran = 'second'", own_session)
     service.sessions()  # the server has read the second call by the time it answers this one
     second.close()
@@ -150,7 +150,7 @@ except KeyboardInterrupt:
     seen.append(pathlib.Path('late').exists())
 """
     call = service.call(_running(sign) + code, own_session)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     call.close()
     ran = service.run("print(seen)", own_session, text_file("late"))
     assert ran.text() == "[False]\n"
@@ -164,9 +164,9 @@ def test_a_new_session_ends_when_its_first_caller_hangs_up(
     sign = tmp_path / "sign"
     code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
     call = service.call(code + _running(sign) + "time.sleep(600)")
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     kernel = psutil.Process(int((tmp_path / "pid").read_text()))
     assert len(service.sessions()) == len(before) + 1
     call.close()
-    eventually(lambda: service.sessions() == before)
-    eventually(lambda: is_gone(kernel))
+    eventually(lambda: service.sessions() == before, "the new session is gone")
+    eventually(lambda: is_gone(kernel), "its interpreter is gone")

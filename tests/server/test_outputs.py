@@ -180,7 +180,7 @@ threading.Thread(target=linger).start()
 """
     assert service.run(code, own_session).outputs == []
     (tmp_path / "go").touch()
-    eventually((tmp_path / "done").exists)
+    eventually((tmp_path / "done").exists, "the thread has printed")
     assert service.run("1", own_session).kinds == ["execute_result"]
 
 

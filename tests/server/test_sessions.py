@@ -43,7 +43,7 @@ def test_each_session_has_a_working_directory_of_its_own(
     assert one != other
     assert list(other.iterdir()) == []
     service.end(own_session)
-    eventually(lambda: not other.exists())
+    eventually(lambda: not other.exists(), "the directory is gone")
     assert one.is_dir()
 
 
@@ -86,7 +86,7 @@ while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)
 log.append('first ends')
 """
     calls = [service.call(first, own_session)]
-    eventually(started.exists)
+    eventually(started.exists, "the first code runs")
     for name in ("second", "third"):
         calls.append(service.call(f"log.append({name!r})", own_session))
         service.sessions()  # by the time this is answered, the server has read the call before it
@@ -134,7 +134,7 @@ def test_eight_sessions_can_be_created_at_once_and_no_more_than_the_limit() -> N
 
         # A kernel that dies unnoticed makes room for another session.
         psutil.Process(int(processes[0])).kill()
-        eventually(lambda: service.post(body("1")).status_code == 200)
+        eventually(lambda: service.post(body("1")).status_code == 200, "there is room")
         assert len(service.sessions()) == 8
 
 
@@ -160,7 +160,7 @@ def test_a_session_expires_while_a_cell_runs(brief: Service, tmp_path: Path) -> 
         "import time; time.sleep(600)",
         session_id,
     )
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     waiting = brief.post(body("open('ran', 'w')", session_id))
     ran = running.result()
     assert ran.kinds == ["stdout", "error"]
@@ -176,7 +176,7 @@ def test_an_idle_session_expires_and_a_call_does_not_prolong_it(brief: Service) 
     end = brief.sessions()[session_id]["expires_at"]
     brief.run("1", session_id)
     assert brief.sessions()[session_id]["expires_at"] == end
-    eventually(lambda: session_id not in brief.sessions())
+    eventually(lambda: session_id not in brief.sessions(), "the session has expired")
     assert datetime.now().astimezone() >= datetime.fromisoformat(end)
     error = brief.refusal(session_id)
     assert error["code"] == "session_ended"
@@ -194,7 +194,7 @@ open({str(sign)!r}, 'w').close()
 time.sleep(600)
 """
     call = brief.call(stubborn, session_id)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     call.close()
     # Waits for the abandoned code to stop, which it does when the session ends.
     assert brief.refusal(session_id)["code"] == "session_ended"

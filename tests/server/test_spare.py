@@ -38,7 +38,9 @@ def _serving(*options: str, **environment: str) -> Iterator[tuple[ServerProcess,
 
 def _spare(server: ServerProcess, *others: int) -> int:
     """Wait for the interpreter that is none of the others; gives its process id."""
-    return eventually(lambda: interpreters(server.process.pid) - {*others}).pop()
+    return eventually(
+        lambda: interpreters(server.process.pid) - {*others}, "a spare interpreter starts"
+    ).pop()
 
 
 def _pid(service: Service, session_id: str | None = None) -> int:
@@ -76,7 +78,7 @@ def test_there_are_never_more_interpreters_than_sessions_may_live() -> None:
         assert interpreters(server.process.pid) == {first, second}
 
         psutil.Process(first).kill()
-        eventually(lambda: len(service.sessions()) == 1)
+        eventually(lambda: len(service.sessions()) == 1, "the death is noticed")
         spare = _spare(server, first, second)
         assert len(service.sessions()) == 1
         assert _pid(service) == spare
@@ -101,7 +103,7 @@ def test_ended_sessions_leave_no_files() -> None:
         service.end(*(service.run("open('file', 'w')").session_id for _ in range(2)))
         [root] = Path(scratch).iterdir()
         # The spare interpreter's working directory, and the one with its sockets and its log.
-        eventually(lambda: len(list(root.iterdir())) == 2)
+        eventually(lambda: len(list(root.iterdir())) == 2, "only the spare one has files")
         assert service.run("6 * 7").kinds == ["execute_result"]
 
 
@@ -139,7 +141,7 @@ def test_a_caller_who_hangs_up_while_it_starts_leaves_none_but_the_next(tmp_path
         call = service.call("1")
         service.sessions()
         call.close()
-        eventually(lambda: abandoned not in interpreters(server.process.pid))
+        eventually(lambda: abandoned not in interpreters(server.process.pid), "it is gone")
         spare = _spare(server, abandoned)
         assert service.sessions() == {}
         gate.touch()
@@ -188,8 +190,8 @@ def test_it_ends_with_its_server(tmp_path: Path, number: signal.Signals, ready: 
         processes = below(server.process.pid)
         server.process.send_signal(number)
         assert server.process.wait(60) == (-number if number == signal.SIGKILL else 0)
-        eventually(lambda: all(map(is_gone, processes)))
-        eventually(lambda: not list(Path(scratch).iterdir()))
+        eventually(lambda: all(map(is_gone, processes)), "all processes are gone")
+        eventually(lambda: not list(Path(scratch).iterdir()), "all files are gone")
 
 
 class _Here:
@@ -240,7 +242,7 @@ async def test_one_that_waited_while_the_kernelspec_changed_is_replaced(
         waited = await here.spare()
         kernelspecs.install(tmp_path, "marked", kernelspecs.IPYKERNEL, MARK="new")
         assert await here.run("import os; print(os.environ['MARK'])") == "new\n"
-        eventually(lambda: not psutil.pid_exists(waited))
+        eventually(lambda: not psutil.pid_exists(waited), "the one that waited is gone")
 
 
 def _environment(root: Path) -> Path:
