@@ -204,7 +204,9 @@ class SessionsHandler(ServiceHandler):
 
     async def respond(self) -> None:
         """List the live sessions."""
-        sessions = [session.to_json() for session in await self.wait_for(self._pool.sessions())]
+        sessions = [
+            session.to_json() for session in await self.wait_for(self._pool.live_sessions())
+        ]
         self.send_json({"data": {"sessions": sessions}, "errors": None})
 
 

@@ -106,7 +106,7 @@ class Interpreter:
         self._execution: _Execution | None = None
         self._interruption: asyncio.Task[None] | None = None
         self._output_reader: asyncio.Task[None] | None = None
-        self._end_message: str | None = None
+        self._close_error: str | None = None
 
     async def start(self) -> None:
         """Start the process and wait until it answers.
@@ -150,7 +150,7 @@ class Interpreter:
 
     async def is_alive(self) -> bool:
         """Whether the process runs."""
-        return self._end_message is None and await self._manager.is_alive()
+        return self._close_error is None and await self._manager.is_alive()
 
     async def package_directories(self) -> list[Path]:
         """Where packages for it are installed; nowhere if it can't be asked."""
@@ -182,19 +182,19 @@ class Interpreter:
         )
         try:
             if not await self._wait_until_complete(execution):
-                execution.collector.add_text("error", await self._describe_end())
+                execution.collector.add_text("error", await self._end_error())
         except asyncio.CancelledError:
             self._interruption = asyncio.create_task(self._interrupt(execution))
             raise
         return execution.collector.outputs()
 
-    async def close(self, message: str) -> None:
+    async def close(self, error: str) -> None:
         """Kill the process and remove its files.
 
         Args:
-            message: the error in which a running call ends.
+            error: what a running call is told.
         """
-        self._end_message = self._end_message or message
+        self._close_error = error
         if self._output_reader is not None:
             self._output_reader.cancel()
             self._client.stop_channels()
@@ -255,15 +255,16 @@ class Interpreter:
                         "stderr", f"An output can't be read: {error!r}\n"
                     )
 
-    async def _describe_end(self) -> str:
-        if self._end_message is None:
-            provisioner = self._manager.provisioner
-            status = await provisioner.poll() if provisioner else None
-            self._end_message = (
-                f"InterpreterDied: the interpreter ended while it ran this code "
-                f"({_describe_exit(status)}). Its variables and files are gone."
-            )
-        return self._end_message
+    async def _end_error(self) -> str:
+        """What a call is told whose process has ended."""
+        if self._close_error is not None:
+            return self._close_error
+        provisioner = self._manager.provisioner
+        status = await provisioner.poll() if provisioner else None
+        return (
+            f"InterpreterDied: the interpreter ended while it ran this code "
+            f"({_describe_exit(status)}).\nIts variables and files are gone."
+        )
 
     def _register_process(self) -> None:
         self._pid = getattr(self._manager.provisioner, "pid", None)

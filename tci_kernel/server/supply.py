@@ -88,7 +88,7 @@ class InterpreterSupply:
                 prepared = await spare
                 if await prepared.is_usable(self._kernelspec()):
                     return prepared.interpreter
-                await prepared.interpreter.close("never used")
+                await asyncio.shield(prepared.interpreter.close("never used"))
         return await self._start()
 
     async def close(self) -> None:

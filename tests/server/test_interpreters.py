@@ -53,6 +53,33 @@ def test_a_kernel_that_dies_costs_its_own_session_alone(
     assert "died" in error["message"]
 
 
+@pytest.mark.parametrize("code", ["os._exit(1)", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_session_is_gone_from_the_list_before_its_death_is_told(
+    service: Service, own_session: str, code: str
+) -> None:
+    assert own_session in service.sessions()
+    ran = service.run("import os, signal\n" + code, own_session)
+    assert own_session not in service.sessions()
+    assert "InterpreterDied" in ran.text("error")
+
+
+def test_listing_sessions_while_an_interpreter_dies_takes_nothing_from_its_call(
+    service: Service, own_session: str, tmp_path: Path
+) -> None:
+    """To ask changes nothing: the call in which the interpreter dies tells of its death."""
+    sign = tmp_path / "sign"
+    pid = int(service.run("import os; print(os.getpid())", own_session).text())
+    call = service.begin(_running(sign) + "time.sleep(600)", own_session)
+    eventually(sign.exists, "the code runs")
+    psutil.Process(pid).kill()
+    while not call.done():
+        service.sessions()
+    ran = call.result()
+    assert ran.kinds == ["error"]
+    assert ran.text("error").startswith("InterpreterDied")
+    assert "SIGKILL" in ran.text("error")
+
+
 def test_what_a_kernel_said_before_it_died_is_not_lost(service: Service, own_session: str) -> None:
     # It leaves the kernel's process a moment after the call that prints it.
     code = "import os, time; print('so far', flush=True); time.sleep(0.5); os._exit(1)"
