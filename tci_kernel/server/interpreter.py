@@ -6,6 +6,7 @@ import ast
 import asyncio
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server import working_directory
 from tci_kernel.server.channels import UNREADABLE, Message, connect, receive
-from tci_kernel.server.collector import OutputCollector
+from tci_kernel.server.execution import Execution
 from tci_kernel.server.janitor import Janitor
 
 # Seconds between the signals to code that is to stop and does not.
@@ -28,6 +29,9 @@ POLL_INTERVAL = 0.1
 
 # Seconds for the last output of an interpreter that died, which is in the sockets still.
 LAST_OUTPUT_TIMEOUT = 0.1
+
+# Seconds for the end of a process that its code has told to exit; it may have more to do.
+EXIT_TIMEOUT = 5.0
 
 # Seconds for the reply to code that has ended. There is none if it can't be put in JSON.
 REPLY_TIMEOUT = 1.0
@@ -41,31 +45,6 @@ _PACKAGES_EXPRESSION = {"value": f"[*{_SITE}.getsitepackages(), {_SITE}.getusers
 
 # Variables that belong to the host of the server, not to the code that it runs.
 _HOST_VARIABLES = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
-
-
-class _Execution:
-    """Code that runs: its outputs so far, and an event that says that the interpreter is idle."""
-
-    def __init__(self, msg_id: str) -> None:
-        self.msg_id = msg_id
-        self.collector = OutputCollector()
-        self.idle = asyncio.Event()  # outlives the cancellation of a call that waits for it
-
-    def handle_output(self, message: Message) -> None:
-        """Collect what the code produced. What a thread prints after its end is dropped."""
-        if self.idle.is_set():
-            return
-        if message.content.get("execution_state") == "idle":
-            self.idle.set()
-        self.collector.collect(message.type, message.content)
-
-    def handle_reply(self, reply: Message) -> None:
-        """Read the reply, which tells of a failure even where its traceback could not be sent.
-
-        The traceback in it is not looked at: after an `await` it may be an earlier call's.
-        """
-        if reply.content.get("status") == "error" and not self.collector.failed:
-            self.collector.collect("error", {**reply.content, "traceback": []})
 
 
 class Interpreter:
@@ -103,7 +82,7 @@ class Interpreter:
             ip=str(runtime_directory / "k"),
             connection_file=str(runtime_directory / "kernel.json"),
         )
-        self._execution: _Execution | None = None
+        self._execution: Execution | None = None
         self._interruption: asyncio.Task[None] | None = None
         self._output_reader: asyncio.Task[None] | None = None
         self._close_error: str | None = None
@@ -177,11 +156,14 @@ class Interpreter:
         If the call is cancelled, the code is interrupted. If the process dies, the outputs end in
         an error that says so.
         """
-        execution = self._execution = _Execution(
+        execution = self._execution = Execution(
             self._client.execute(code, allow_stdin=False, stop_on_error=False),
         )
         try:
-            if not await self._wait_until_complete(execution):
+            is_complete = await self._wait_until_complete(execution)
+            if execution.exits:
+                await self._wait_until_exit()
+            if execution.exits or not is_complete:
                 execution.collector.add_text("error", await self._end_error())
         except asyncio.CancelledError:
             self._interruption = asyncio.create_task(self._interrupt(execution))
@@ -205,22 +187,28 @@ class Interpreter:
             self._pid = None
         await asyncio.to_thread(working_directory.remove, self.directory, self._runtime_directory)
 
-    async def _wait_until_complete(self, execution: _Execution) -> bool:
+    async def _wait_until_complete(self, execution: Execution) -> bool:
         """Wait until code ends; false if the process ends before it."""
-        completion = asyncio.create_task(self._complete(execution))
+        task = asyncio.create_task(self._complete(execution))
         try:
-            while not completion.done():
-                await asyncio.wait({completion}, timeout=POLL_INTERVAL)
-                if not completion.done() and not await self.is_alive():
-                    await asyncio.wait({completion}, timeout=LAST_OUTPUT_TIMEOUT)
+            while not task.done():
+                await asyncio.wait({task}, timeout=POLL_INTERVAL)
+                if not task.done() and not await self.is_alive():
+                    await asyncio.wait({task}, timeout=LAST_OUTPUT_TIMEOUT)
                     break
-            return (
-                completion.done() and not completion.cancelled() and completion.exception() is None
-            )
+            return task.done() and not task.cancelled() and task.exception() is None
         finally:
-            completion.cancel()
+            task.cancel()
 
-    async def _complete(self, execution: _Execution) -> None:
+    async def _wait_until_exit(self) -> None:
+        """Wait for the end of a process that was told to exit, and do not wait for ever."""
+        kill_time = time.monotonic() + EXIT_TIMEOUT
+        while await self.is_alive():
+            if time.monotonic() > kill_time:
+                await self._manager.signal_kernel(signal.SIGKILL)
+            await asyncio.sleep(POLL_INTERVAL)
+
+    async def _complete(self, execution: Execution) -> None:
         """Wait until the interpreter is idle, and take the reply off the shell channel."""
         await execution.idle.wait()
         with suppress(TimeoutError):
@@ -233,7 +221,7 @@ class Interpreter:
             if reply.parent_id == msg_id:
                 return reply
 
-    async def _interrupt(self, execution: _Execution) -> None:
+    async def _interrupt(self, execution: Execution) -> None:
         """Interrupt code until it ends: it may catch the first signal itself."""
         completion = asyncio.create_task(self._wait_until_complete(execution))
         while not completion.done() and await self.is_alive():

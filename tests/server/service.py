@@ -143,13 +143,13 @@ class Service:
         if session_id in self.sessions():
             self.end(session_id)
 
-    def call(self, code: str, session_id: str | None = None) -> HTTPConnection:
+    def call(self, code: str, session_id: str | None = None, *files: File) -> HTTPConnection:
         """Send a request to run code, whole, and don't read the answer: close it to hang up."""
         connection = HTTPConnection(urlsplit(self.base_url).netloc, timeout=PATIENCE)
         connection.request(
             "POST",
             "/v1/tci/execute",
-            json.dumps(body(code, session_id)),
+            json.dumps(body(code, session_id, list(files) or None)),
             {**JSON, "Authorization": f"Bearer {self.token}"},
         )
         return connection

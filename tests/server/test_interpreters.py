@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tci_kernel.server import interpreter, sessions
+from tests.server.embedded import becomes_true, embedded, kill, outputs_so_far, process_id
 from tests.server.processes import is_gone
-from tests.server.service import Service, eventually, text_file
+from tests.server.service import PATIENCE, Service, eventually, text_file
 
 
 def _running(sign: Path) -> str:
@@ -53,16 +56,6 @@ def test_a_kernel_that_dies_costs_its_own_session_alone(
     assert "died" in error["message"]
 
 
-@pytest.mark.parametrize("code", ["os._exit(1)", "os.kill(os.getpid(), signal.SIGKILL)"])
-def test_a_session_is_gone_from_the_list_before_its_death_is_told(
-    service: Service, own_session: str, code: str
-) -> None:
-    assert own_session in service.sessions()
-    ran = service.run("import os, signal\n" + code, own_session)
-    assert own_session not in service.sessions()
-    assert "InterpreterDied" in ran.text("error")
-
-
 def test_listing_sessions_while_an_interpreter_dies_takes_nothing_from_its_call(
     service: Service, own_session: str, tmp_path: Path
 ) -> None:
@@ -80,12 +73,38 @@ def test_listing_sessions_while_an_interpreter_dies_takes_nothing_from_its_call(
     assert "SIGKILL" in ran.text("error")
 
 
-def test_what_a_kernel_said_before_it_died_is_not_lost(service: Service, own_session: str) -> None:
-    # It leaves the kernel's process a moment after the call that prints it.
-    code = "import os, time; print('so far', flush=True); time.sleep(0.5); os._exit(1)"
-    ran = service.run(code, own_session)
-    assert ran.kinds == ["stdout", "error"]
-    assert ran.text() == "so far\n"
+async def test_a_session_has_ended_before_its_death_is_told() -> None:
+    async with embedded() as server:
+        session = await server.pool.create()
+        [told] = await server.outputs("import os; os._exit(1)", session)
+        assert session.id not in server.pool._sessions
+        assert told.data.startswith("InterpreterDied")
+
+
+async def test_what_an_interpreter_said_before_it_died_is_not_lost() -> None:
+    async with embedded() as server:
+        session = await server.pool.create()
+        code = "import time; print('so far', flush=True); time.sleep(600)"
+        call = asyncio.create_task(server.outputs(code, session))
+        await becomes_true(lambda: outputs_so_far(session), "it has said something")
+        await kill(process_id(session.interpreter))
+        said, told = await call
+        assert (said.type, said.data) == ("stdout", "so far\n")
+        assert told.type == "error"
+
+
+async def test_to_list_sessions_ends_none_and_one_that_is_dead_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "_WATCH_INTERVAL", PATIENCE)
+    async with embedded(max_sessions=1) as server:
+        session = await server.pool.create()
+        await kill(process_id(session.interpreter))
+        assert await server.pool.live_sessions() == []
+        assert session.id in server.pool._sessions
+        assert await server.run("print(1)") == "1\n"
+        assert session.id not in server.pool._sessions
+        await becomes_true(lambda: not session.interpreter.directory.exists(), "so are its files")
 
 
 @pytest.mark.usefixtures("neighbour")
@@ -98,9 +117,30 @@ def test_a_kernel_that_is_killed_between_two_calls_is_missed(
     assert service.refusal(own_session)["code"] == "session_ended"
 
 
-def test_a_cell_that_exits_ends_its_session(service: Service, own_session: str) -> None:
-    assert service.run("exit", own_session).outputs == []
-    eventually(lambda: own_session not in service.sessions(), "the session is gone")
+def test_code_that_exits_ends_its_session_and_is_told(service: Service, own_session: str) -> None:
+    ran = service.run("print('so far'); exit()", own_session)
+    assert own_session not in service.sessions()
+    assert ran.kinds == ["stdout", "error"]
+    assert ran.text("error").startswith("InterpreterDied")
+    assert "exit status 0" in ran.text("error")
+
+
+def test_code_that_exits_but_keeps_the_interpreter_ends_nothing(
+    service: Service, own_session: str
+) -> None:
+    assert service.run("kept = 1; exit(keep_kernel=True)", own_session).outputs == []
+    assert service.run("print(kept)", own_session).text() == "1\n"
+
+
+async def test_an_interpreter_that_was_told_to_exit_and_does_not_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(interpreter, "EXIT_TIMEOUT", 0)
+    async with embedded() as server:
+        code = "import atexit, time; atexit.register(time.sleep, 600); exit()"
+        [told] = await server.outputs(code)
+        assert "SIGKILL" in told.data
+        assert server.pool._sessions == {}
 
 
 def test_children_of_a_kernel_end_with_its_session(service: Service, own_session: str) -> None:
@@ -128,14 +168,14 @@ def test_code_that_swallows_an_interrupt_is_interrupted_again(
     sign = tmp_path / "sign"
     code = """
 caught = 0
-while caught < 3:
+while caught < 2:
     try: time.sleep(600)
     except KeyboardInterrupt: caught += 1
 """
     call = service.call(_running(sign) + code, own_session)
     eventually(sign.exists, "the code runs")
     call.close()
-    assert service.run("print(caught)", own_session).text() == "3\n"
+    assert service.run("print(caught)", own_session).text() == "2\n"
 
 
 def test_an_interrupt_reaches_what_a_cell_runs(
@@ -168,19 +208,23 @@ def test_a_call_whose_client_hangs_up_while_it_waits_never_runs(
 def test_a_call_after_a_hang_up_writes_its_files_when_the_code_has_stopped(
     service: Service, own_session: str, tmp_path: Path
 ) -> None:
-    sign = tmp_path / "sign"
-    code = """
-seen = []
+    sign, go = tmp_path / "sign", tmp_path / "go"
+    code = f"""
 try: time.sleep(600)
 except KeyboardInterrupt:
-    time.sleep(0.5)
-    seen.append(pathlib.Path('late').exists())
+    while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)
+    seen = pathlib.Path('late').exists()
 """
-    call = service.call(_running(sign) + code, own_session)
+    first = service.call(_running(sign) + code, own_session)
     eventually(sign.exists, "the code runs")
-    call.close()
-    ran = service.run("print(seen)", own_session, text_file("late"))
-    assert ran.text() == "[False]\n"
+    first.close()
+    second = service.call("1", own_session, text_file("late"))
+    service.sessions()  # the server has read the second call by the time it answers this one
+    go.touch()
+    assert second.getresponse().status == 200
+    second.close()
+    ran = service.run("print(seen, pathlib.Path('late').exists())", own_session)
+    assert ran.text() == "False True\n"
 
 
 def test_a_new_session_ends_when_its_first_caller_hangs_up(

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
 import sysconfig
 import tempfile
 import venv
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tci_kernel.client.schema import ExecuteRequest
-from tci_kernel.server.server import LocalServer
-from tci_kernel.server.supply import InterpreterSupply
 from tests.server import kernelspecs
+from tests.server.embedded import embedded, kill
 from tests.server.processes import below, interpreters, is_gone
 from tests.server.service import Service, body, eventually, rejection
 from tests.support.servers import ServerProcess, serving
@@ -194,43 +190,11 @@ def test_it_ends_with_its_server(tmp_path: Path, number: signal.Signals, ready: 
         eventually(lambda: not list(Path(scratch).iterdir()), "all files are gone")
 
 
-class _Here:
-    """A server in this process, whose spare interpreter is in reach."""
-
-    def __init__(self, server: LocalServer) -> None:
-        self.server = server
-        self.supply: InterpreterSupply = server._pool._supply
-
-    async def spare(self) -> int:
-        """Wait until it is ready; gives its process id."""
-        assert self.supply._spare is not None
-        spare = await self.supply._spare
-        assert spare.interpreter._pid is not None
-        return spare.interpreter._pid
-
-    async def run(self, code: str) -> str:
-        """Run code in a new session; gives what it prints."""
-        ran = await self.server._pool.execute(ExecuteRequest(code))
-        return "".join(output.data for output in ran.outputs)
-
-
-@asynccontextmanager
-async def _here(kernel_name: str = "python3") -> AsyncIterator[_Here]:
-    server = LocalServer(kernel_name=kernel_name)
-    server.start()
-    try:
-        yield _Here(server)
-    finally:
-        await server.aclose()
-
-
 async def test_one_that_died_while_it_waited_is_replaced_and_nobody_notices() -> None:
-    async with _here() as here:
-        dead = await here.spare()
-        psutil.Process(dead).kill()
-        # It has ended whole, and is left for the server to find.
-        await asyncio.to_thread(os.waitid, os.P_PID, dead, os.WEXITED | os.WNOWAIT)
-        assert int(await here.run(PID)) != dead
+    async with embedded() as server:
+        dead = await server.spare()
+        await kill(dead)
+        assert int(await server.run(PID)) != dead
 
 
 async def test_one_that_waited_while_the_kernelspec_changed_is_replaced(
@@ -238,11 +202,11 @@ async def test_one_that_waited_while_the_kernelspec_changed_is_replaced(
 ) -> None:
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     kernelspecs.install(tmp_path, "marked", kernelspecs.IPYKERNEL, MARK="old")
-    async with _here("marked") as here:
-        waited = await here.spare()
+    async with embedded(kernel_name="marked") as server:
+        waited = await server.spare()
         kernelspecs.install(tmp_path, "marked", kernelspecs.IPYKERNEL, MARK="new")
-        assert await here.run("import os; print(os.environ['MARK'])") == "new\n"
-        eventually(lambda: not psutil.pid_exists(waited), "the one that waited is gone")
+        assert await server.run("import os; print(os.environ['MARK'])") == "new\n"
+        assert not psutil.pid_exists(waited)
 
 
 def _environment(root: Path) -> Path:
@@ -263,9 +227,9 @@ async def test_one_that_waited_while_a_package_was_installed_is_replaced(
     packages = _environment(tmp_path)
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "editable.py").write_text("answer = 42")
-    async with _here("other") as here:
-        await here.spare()
+    async with embedded(kernel_name="other") as server:
+        await server.spare()
         (packages / "editable.pth").write_text(str(tmp_path / "project"))
-        assert await here.run("import editable; print(editable.answer)") == "42\n"
-        waited = await here.spare()
-        assert int(await here.run(PID)) == waited
+        assert await server.run("import editable; print(editable.answer)") == "42\n"
+        waited = await server.spare()
+        assert int(await server.run(PID)) == waited
