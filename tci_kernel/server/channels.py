@@ -1,4 +1,4 @@
-"""The channels to a kernel: opened, and read without what nobody here asks for."""
+"""The channels to an interpreter: opened, and read without what nobody here asks for."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import DELIM
 
-# Seconds that a kernel has to start.
+# Seconds that an interpreter has to start.
 START_TIMEOUT = 60.0
 
-# Seconds between looks for the sockets of a kernel that starts.
+# Seconds between looks for the sockets of an interpreter that starts.
 _SOCKET_INTERVAL = 0.005
 
 # Milliseconds that it may be silent before its process is looked at.
 _ANSWER_INTERVAL = 100
 
 # What comes of reading a message that is not what the protocol says. Code can nest its data
-# without limit, and write to the kernel's sockets itself.
+# without limit, and write to the sockets itself.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
@@ -44,7 +44,7 @@ class Message:
 
 
 async def connect(manager: AsyncKernelManager, context: zmq.asyncio.Context) -> AsyncKernelClient:
-    """Open the channels to a kernel that has been launched, and wait until it answers.
+    """Open the channels to an interpreter that has been launched, and wait until it answers.
 
     Raises:
         RuntimeError: it ended, or took too long.
@@ -66,7 +66,7 @@ async def connect(manager: AsyncKernelManager, context: zmq.asyncio.Context) -> 
 
 
 async def _wait_for_sockets(manager: AsyncKernelManager) -> None:
-    """Wait for a kernel's sockets. ZeroMQ itself would look only ten times a second."""
+    """Wait for the sockets. ZeroMQ itself would look only ten times a second."""
     sockets = [Path(f"{manager.ip}-{port}") for port in (manager.shell_port, manager.iopub_port)]
     while not all(socket.exists() for socket in sockets):
         await _check_alive(manager)
@@ -74,7 +74,7 @@ async def _wait_for_sockets(manager: AsyncKernelManager) -> None:
 
 
 async def _wait_for_answer(client: AsyncKernelClient, manager: AsyncKernelManager) -> None:
-    """Ask until a kernel answers, and what it publishes comes through too.
+    """Ask until it answers, and what it publishes comes through too.
 
     The client's own way ends with a fifth of a second without messages.
     """

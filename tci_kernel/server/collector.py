@@ -1,4 +1,4 @@
-"""From a kernel's IOPub messages to the outputs that the contract can carry."""
+"""From an interpreter's IOPub messages to the outputs that the contract can carry."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ class SessionPool:
 
 
 def _check_code(code: str) -> None:
-    """Turn away what no kernel could be sent: half surrogate pairs, which JSON's escapes allow."""
+    """Turn away what can't be sent on: half surrogate pairs, which the escapes of JSON allow."""
     try:
         code.encode()
     except UnicodeEncodeError as error:

@@ -44,7 +44,7 @@ def neighbour(service: Service, session_id: str, tmp_path: Path) -> Iterator[Non
 
 @pytest.mark.usefixtures("neighbour")
 @pytest.mark.parametrize(("cause", "code"), DEATHS.items())
-def test_a_kernel_that_dies_costs_its_own_session_alone(
+def test_an_interpreter_that_dies_costs_its_own_session_alone(
     service: Service, own_session: str, cause: str, code: str
 ) -> None:
     ran = service.run("import os, signal, time\n" + code, own_session)
@@ -108,7 +108,7 @@ async def test_to_list_sessions_ends_none_and_one_that_is_dead_makes_room(
 
 
 @pytest.mark.usefixtures("neighbour")
-def test_a_kernel_that_is_killed_between_two_calls_is_missed(
+def test_an_interpreter_that_is_killed_between_two_calls_is_missed(
     service: Service, own_session: str
 ) -> None:
     pid = int(service.run("import os; print(os.getpid())", own_session).text())
@@ -143,7 +143,9 @@ async def test_an_interpreter_that_was_told_to_exit_and_does_not_is_killed(
         assert server.pool._sessions == {}
 
 
-def test_children_of_a_kernel_end_with_its_session(service: Service, own_session: str) -> None:
+def test_children_of_an_interpreter_end_with_its_session(
+    service: Service, own_session: str
+) -> None:
     code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
     child = psutil.Process(int(service.run(code, own_session).text()))
     service.end(own_session)
@@ -236,8 +238,8 @@ def test_a_new_session_ends_when_its_first_caller_hangs_up(
     code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
     call = service.call(code + _running(sign) + "time.sleep(600)")
     eventually(sign.exists, "the code runs")
-    kernel = psutil.Process(int((tmp_path / "pid").read_text()))
+    abandoned = psutil.Process(int((tmp_path / "pid").read_text()))
     assert len(service.sessions()) == len(before) + 1
     call.close()
     eventually(lambda: service.sessions() == before, "the new session is gone")
-    eventually(lambda: is_gone(kernel), "its interpreter is gone")
+    eventually(lambda: is_gone(abandoned), "its interpreter is gone")
