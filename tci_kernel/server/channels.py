@@ -1,4 +1,4 @@
-"""The channels to a kernel: opened, and read without what nobody here asks for."""
+"""The channels to an interpreter: opened, and read without what nobody here asks for."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import DELIM
 
-# Seconds that a kernel has to start.
-START_LIMIT = 60.0
+# Seconds that an interpreter has to start.
+START_TIMEOUT = 60.0
 
-# Seconds between looks for the sockets of a kernel that starts.
-_INTERVAL = 0.005
+# Seconds between looks for the sockets of an interpreter that starts.
+_SOCKET_INTERVAL = 0.005
 
 # Milliseconds that it may be silent before its process is looked at.
-_LOOK = 100
+_ANSWER_INTERVAL = 100
 
 # What comes of reading a message that is not what the protocol says. Code can nest its data
-# without limit, and write to the kernel's sockets itself.
+# without limit, and write to the sockets itself.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
@@ -44,7 +44,7 @@ class Message:
 
 
 async def connect(manager: AsyncKernelManager, context: zmq.asyncio.Context) -> AsyncKernelClient:
-    """Open the channels to a kernel that has been launched, and wait until it answers.
+    """Open the channels to an interpreter that has been launched, and wait until it answers.
 
     Raises:
         RuntimeError: it ended, or took too long.
@@ -52,42 +52,42 @@ async def connect(manager: AsyncKernelManager, context: zmq.asyncio.Context) -> 
     # Left to itself, the client would make a ZeroMQ context, with a thread, of its own.
     client: AsyncKernelClient = manager.client(context=context)
     try:
-        async with asyncio.timeout(START_LIMIT):
-            await _wait_until_it_listens(manager)
+        async with asyncio.timeout(START_TIMEOUT):
+            await _wait_for_sockets(manager)
             client.start_channels(stdin=False, hb=False)
-            await _wait_until_it_answers(client, manager)
+            await _wait_for_answer(client, manager)
     except TimeoutError as error:
         client.stop_channels()
-        raise RuntimeError(f"it did not answer in {START_LIMIT:.0f} seconds") from error
+        raise RuntimeError(f"it did not answer in {START_TIMEOUT:.0f} seconds") from error
     except BaseException:
         client.stop_channels()
         raise
     return client
 
 
-async def _wait_until_it_listens(manager: AsyncKernelManager) -> None:
-    """Wait for a kernel's sockets. ZeroMQ itself would look only ten times a second."""
+async def _wait_for_sockets(manager: AsyncKernelManager) -> None:
+    """Wait for the sockets. ZeroMQ itself would look only ten times a second."""
     sockets = [Path(f"{manager.ip}-{port}") for port in (manager.shell_port, manager.iopub_port)]
     while not all(socket.exists() for socket in sockets):
-        await _check_life(manager)
-        await asyncio.sleep(_INTERVAL)
+        await _check_alive(manager)
+        await asyncio.sleep(_SOCKET_INTERVAL)
 
 
-async def _wait_until_it_answers(client: AsyncKernelClient, manager: AsyncKernelManager) -> None:
-    """Ask until a kernel answers, and what it publishes comes through too.
+async def _wait_for_answer(client: AsyncKernelClient, manager: AsyncKernelManager) -> None:
+    """Ask until it answers, and what it publishes comes through too.
 
     The client's own way ends with a fifth of a second without messages.
     """
     while True:
         client.kernel_info()
-        while not await client.shell_channel.socket.poll(_LOOK):
-            await _check_life(manager)
+        while not await client.shell_channel.socket.poll(_ANSWER_INTERVAL):
+            await _check_alive(manager)
         await receive(client.shell_channel)
-        if await client.iopub_channel.socket.poll(_LOOK):
+        if await client.iopub_channel.socket.poll(_ANSWER_INTERVAL):
             return
 
 
-async def _check_life(manager: AsyncKernelManager) -> None:
+async def _check_alive(manager: AsyncKernelManager) -> None:
     if not await manager.is_alive():
         raise RuntimeError("it ended before it answered")
 
@@ -101,10 +101,10 @@ async def receive(channel: AsyncZMQSocketChannel) -> Message:
     Raises:
         one of UNREADABLE: it is not what the protocol says.
     """
-    session = channel.session
+    jupyter_session = channel.session
     frames = await channel.socket.recv_multipart()
     signature, *parts = frames[frames.index(DELIM) + 1 :]
-    if not compare_digest(session.sign(parts[:4]), signature):
+    if not compare_digest(jupyter_session.sign(parts[:4]), signature):
         raise ValueError("it is signed with another key")
-    header, parent, content = (session.unpack(parts[index]) for index in (0, 1, 3))
+    header, parent, content = (jupyter_session.unpack(parts[index]) for index in (0, 1, 3))
     return Message(header["msg_type"], parent.get("msg_id"), content)

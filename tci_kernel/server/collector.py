@@ -1,4 +1,4 @@
-"""From a kernel's IOPub messages to the outputs that the contract can carry."""
+"""From an interpreter's IOPub messages to the outputs that the contract can carry."""
 
 from __future__ import annotations
 
@@ -40,20 +40,22 @@ class OutputCollector:
     """
 
     def __init__(self) -> None:
-        self._items: list[tuple[str, list[Any]]] = []
+        self._collected: list[tuple[str, list[Any]]] = []
 
-    def take(self, message_type: str, content: Mapping[str, Any]) -> None:
+    def collect(self, message_type: str, content: Mapping[str, Any]) -> None:
         """Take an IOPub message."""
         match message_type:
             case "stream":
-                self.add("stderr" if content["name"] == "stderr" else "stdout", content["text"])
+                self.add_text(
+                    "stderr" if content["name"] == "stderr" else "stdout", content["text"]
+                )
             case "display_data" | "execute_result":
-                self._items.append((message_type, [_carried(content["data"])]))
+                self._collected.append((message_type, [_conforming(content["data"])]))
             case "error":
                 lines = content["traceback"] or [f"{content['ename']}: {content['evalue']}"]
-                self.add("error", "\n".join(lines))
+                self.add_text("error", "\n".join(lines))
 
-    def add(self, kind: str, text: str) -> None:
+    def add_text(self, kind: str, text: str) -> None:
         """Add text; consecutive prints to one stream become one output.
 
         Raises:
@@ -61,25 +63,25 @@ class OutputCollector:
         """
         if not isinstance(text, str):
             raise TypeError(f"{text!r} is no text")
-        if kind != "error" and self._items and self._items[-1][0] == kind:
-            self._items[-1][1].append(text)
+        if kind != "error" and self._collected and self._collected[-1][0] == kind:
+            self._collected[-1][1].append(text)
         else:
-            self._items.append((kind, [text]))
+            self._collected.append((kind, [text]))
 
     @property
     def failed(self) -> bool:
         """Whether there is an error among the outputs so far."""
-        return any(kind == "error" for kind, _ in self._items)
+        return any(kind == "error" for kind, _ in self._collected)
 
     def outputs(self) -> list[Output]:
         """The outputs so far."""
         return [
             Output(kind, parts[0] if len(parts) == 1 else "".join(parts))
-            for kind, parts in self._items
+            for kind, parts in self._collected
         ]
 
 
-def _carried(bundle: Mapping[str, Any]) -> dict[str, Any]:
+def _conforming(bundle: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a MIME bundle whose values have the types that the contract gives them."""
     return {
         mime: data

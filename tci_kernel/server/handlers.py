@@ -1,4 +1,4 @@
-"""The HTTP side of the local server: the two endpoints of the contract, and its description."""
+"""The HTTP side of the server: the two endpoints of the contract, and its description."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ MAX_BODY = 100 * 1024 * 1024
 
 _OK, _UNAUTHORIZED, _NOT_ALLOWED = 200, 401, 405
 
-_TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error"}
+_ERROR_TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error"}
 
 
 def make_app(pool: SessionPool, *, host: str, token: str | None) -> tornado.web.Application:
-    """The web application of a local server.
+    """The web application of a server.
 
     Args:
         pool: the sessions.
@@ -63,7 +63,7 @@ class ServiceHandler(tornado.web.RequestHandler):
         self._token = token
         self._chunks: list[bytes] = []
         self._length = 0
-        self._work: asyncio.Future[Any] | None = None
+        self._pending: asyncio.Future[Any] | None = None
         self._rejection: RequestRejected | None = None
 
     def prepare(self) -> None:
@@ -114,22 +114,22 @@ class ServiceHandler(tornado.web.RequestHandler):
 
     def on_connection_close(self) -> None:
         """Stop the work of a caller who hung up."""
-        if self._work is not None:
-            self._work.cancel()
+        if self._pending is not None:
+            self._pending.cancel()
 
-    async def work(self, answer: Awaitable[Any]) -> Any:
+    async def wait_for(self, answer: Awaitable[Any]) -> Any:
         """Wait for an answer as long as the caller does.
 
         Raises:
             tornado.web.Finish: the caller hung up.
         """
-        self._work = asyncio.ensure_future(answer)
+        self._pending = asyncio.ensure_future(answer)
         try:
-            return await self._work
+            return await self._pending
         except asyncio.CancelledError as error:
             raise tornado.web.Finish from error
 
-    def send(self, answer: Any, status: int = _OK) -> None:
+    def send_json(self, answer: Any, status: int = _OK) -> None:
         """Answer in JSON."""
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
@@ -148,11 +148,11 @@ class ServiceHandler(tornado.web.RequestHandler):
             self.set_header("Retry-After", str(problem.retry_after))
         error = {
             "message": str(problem),
-            "type": _TYPES.get(problem.status, "invalid_request_error"),
+            "type": _ERROR_TYPES.get(problem.status, "invalid_request_error"),
             "param": problem.param,
             "code": problem.code,
         }
-        self.send({"error": error}, problem.status)
+        self.send_json({"error": error}, problem.status)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is a defect of ours; a rejected request is the caller's affair."""
@@ -175,8 +175,8 @@ class ServiceHandler(tornado.web.RequestHandler):
             raise RequestRejected(
                 f"The body has {self._length} bytes; {MAX_BODY} are allowed.", status=413
             )
-        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
+        content_type = self.request.headers.get("Content-Type", "").partition(";")[0]
+        if content_type.strip().lower() != "application/json":
             # A browser asks first before it sends this type to another site, and is refused.
             raise RequestRejected("Send 'Content-Type: application/json'.", status=415)
         try:
@@ -193,10 +193,10 @@ class ExecuteHandler(ServiceHandler):
     async def respond(self) -> None:
         """Run code."""
         request = ExecuteRequest.from_json(self.read_json())
-        ran = await self.work(self._pool.execute(request))
-        outputs = [{"type": output.type, "data": output.data} for output in ran.outputs]
-        data = {"session_id": ran.session_id, "status": "success", "outputs": outputs}
-        self.send({"data": data, "errors": None})
+        response = await self.wait_for(self._pool.execute(request))
+        outputs = [{"type": output.type, "data": output.data} for output in response.outputs]
+        data = {"session_id": response.session_id, "status": "success", "outputs": outputs}
+        self.send_json({"data": data, "errors": None})
 
 
 class SessionsHandler(ServiceHandler):
@@ -204,8 +204,10 @@ class SessionsHandler(ServiceHandler):
 
     async def respond(self) -> None:
         """List the live sessions."""
-        sessions = [session.to_json() for session in await self.work(self._pool.sessions())]
-        self.send({"data": {"sessions": sessions}, "errors": None})
+        sessions = [
+            session.to_json() for session in await self.wait_for(self._pool.live_sessions())
+        ]
+        self.send_json({"data": {"sessions": sessions}, "errors": None})
 
 
 class OpenAPIHandler(ServiceHandler):
@@ -215,7 +217,7 @@ class OpenAPIHandler(ServiceHandler):
 
     async def respond(self) -> None:
         """Give the description of this server."""
-        self.send(json.loads(files("tci_kernel.server").joinpath("openapi.json").read_bytes()))
+        self.send_json(json.loads(files("tci_kernel.server").joinpath("openapi.json").read_bytes()))
 
 
 class NotFoundHandler(ServiceHandler):

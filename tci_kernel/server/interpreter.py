@@ -1,4 +1,4 @@
-"""One interpreter: a real Jupyter kernel, driven over its own protocol."""
+"""One interpreter: the process of a real Jupyter kernel, driven over its own protocol."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import asyncio
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,103 +16,82 @@ from jupyter_client.manager import AsyncKernelManager
 
 from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import RequestRejected
-from tci_kernel.server import workdir
+from tci_kernel.server import working_directory
 from tci_kernel.server.channels import UNREADABLE, Message, connect, receive
-from tci_kernel.server.collector import OutputCollector
+from tci_kernel.server.execution import Execution
 from tci_kernel.server.janitor import Janitor
 
-# Seconds between the signals to a cell that is to stop and does not.
+# Seconds between the signals to code that is to stop and does not.
 INTERRUPT_INTERVAL = 1.0
 
-# Seconds between looks at the process while a cell runs: its end raises no event.
+# Seconds between looks at the process while code runs: its end raises no event.
 POLL_INTERVAL = 0.1
 
-# Seconds for the last output of a kernel that died, which is in the sockets still.
-LAST_WORDS = 0.1
+# Seconds for the last output of an interpreter that died, which is in the sockets still.
+LAST_OUTPUT_TIMEOUT = 0.1
 
-# Seconds for the reply to a cell that has ended. A kernel sends none if it can't be put in JSON.
-REPLY_LIMIT = 1.0
+# Seconds for the end of a process that its code has told to exit; it may have more to do.
+EXIT_TIMEOUT = 5.0
 
-# A database on the disk, which ends with the session, would take a third of a short cell's time.
-_PROFILE = '{"HistoryManager": {"hist_file": ":memory:"}}'
+# Seconds for the reply to code that has ended. There is none if it can't be put in JSON.
+REPLY_TIMEOUT = 1.0
 
-# Asks a kernel where packages are installed. Others than Python's answer with an error.
+# A database on the disk, which ends with the session, would take a third of a short call's time.
+_IPYTHON_CONFIG = '{"HistoryManager": {"hist_file": ":memory:"}}'
+
+# Asks where packages are installed. Kernels of other languages answer with an error.
 _SITE = "__import__('site')"
-_PACKAGES = {"value": f"[*{_SITE}.getsitepackages(), {_SITE}.getusersitepackages()]"}
+_PACKAGES_EXPRESSION = {"value": f"[*{_SITE}.getsitepackages(), {_SITE}.getusersitepackages()]"}
 
-# What belongs to the host of the server, not to the code that it runs.
-_PRIVATE = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
-
-
-class _Run:
-    """A cell on its way: its outputs so far, and an event that says it has ended."""
-
-    def __init__(self, msg_id: str) -> None:
-        self.msg_id = msg_id
-        self.outputs = OutputCollector()
-        self.ended = asyncio.Event()  # outlives the cancellation of a call that waits for it
-
-    def take(self, message: Message) -> None:
-        """Take what the cell produced. What a thread prints after its end is dropped."""
-        if self.ended.is_set():
-            return
-        if message.content.get("execution_state") == "idle":
-            self.ended.set()
-        self.outputs.take(message.type, message.content)
-
-    def conclude(self, reply: Message) -> None:
-        """Take the reply, which tells of a failure even where its traceback could not be sent.
-
-        The traceback in it is not looked at: after an `await` it may be an earlier cell's.
-        """
-        if reply.content.get("status") == "error" and not self.outputs.failed:
-            self.outputs.take("error", {**reply.content, "traceback": []})
+# Variables that belong to the host of the server, not to the code that it runs.
+_HOST_VARIABLES = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
 
 
 class Interpreter:
-    """A kernel process that runs one piece of code after another.
+    """A process that runs one piece of code after another.
 
     Args:
         kernel_name: an installed kernelspec.
         directory: the working directory of the code, made at the start and removed at the end.
-        run_files: as `directory`, for the connection file, the sockets and the log; a short path.
+        runtime_directory: as `directory`, for the connection file, the sockets and the log; a short
+            path.
         context: the ZeroMQ context that all interpreters of a server share.
-        janitor: told of the kernel's process, which must not outlive the server.
+        janitor: told of the process, which must not outlive the server.
     """
 
     def __init__(
         self,
         kernel_name: str,
         directory: Path,
-        run_files: Path,
+        runtime_directory: Path,
         context: zmq.asyncio.Context,
         janitor: Janitor,
     ) -> None:
         self.directory = directory
-        self._run_files = run_files
+        self._runtime_directory = runtime_directory
         self._context = context
         self._janitor = janitor
         self._pid: int | None = None
-        self._log = run_files / "log"
-        # Sockets in a private directory need no ports, so that kernels that start side by side
+        self._log = runtime_directory / "log"
+        # Sockets in a private directory need no ports, so that interpreters that start together
         # can't take each other's, and no other user can reach them.
         self._manager = AsyncKernelManager(
             kernel_name=kernel_name,
             context=context,
             transport="ipc",
-            ip=str(run_files / "k"),
-            connection_file=str(run_files / "kernel.json"),
+            ip=str(runtime_directory / "k"),
+            connection_file=str(runtime_directory / "kernel.json"),
         )
-        self._run: _Run | None = None
-        self._stopping: asyncio.Task[None] | None = None
-        self._listening: asyncio.Task[None] | None = None
-        self._epitaph: str | None = None
+        self._execution: Execution | None = None
+        self._interruption: asyncio.Task[None] | None = None
+        self._output_reader: asyncio.Task[None] | None = None
+        self._close_error: str | None = None
 
     async def start(self) -> None:
-        """Start the kernel and wait until it answers.
+        """Start the process and wait until it answers.
 
         Raises:
-            RequestRejected: it did not start; the text says what the kernel printed.
+            RequestRejected: it did not start; the text says what it printed.
         """
         try:
             self.directory.mkdir()
@@ -123,7 +103,7 @@ class Interpreter:
                     stdout=log,
                     stderr=log,
                 )
-            self._tell_janitor()
+            self._register_process()
             self._client = await connect(self._manager, self._context)
         except (RuntimeError, OSError, ValueError, NoSuchKernel, zmq.ZMQError) as error:
             raise RequestRejected(
@@ -131,132 +111,153 @@ class Interpreter:
                 status=500,
                 code="interpreter_failed",
             ) from error
-        self._listening = asyncio.create_task(self._listen())
+        self._output_reader = asyncio.create_task(self._read_outputs())
 
     def _environment(self) -> dict[str, str]:
-        """Make IPython's directory, and give the environment in which the kernel finds it.
+        """Make IPython's directory, and give the environment in which it is found.
 
         The profile of the host's user, with its start-up files and history, is not the code's.
         """
-        ipython = self._run_files / "ipython"
+        ipython = self._runtime_directory / "ipython"
         profile = ipython / "profile_default"
         profile.mkdir(parents=True)
-        (profile / "ipython_config.json").write_text(_PROFILE)
-        environment = {name: text for name, text in os.environ.items() if name not in _PRIVATE}
-        return environment | {"IPYTHONDIR": str(ipython)} | self._janitor.mark
+        (profile / "ipython_config.json").write_text(_IPYTHON_CONFIG)
+        environment = {
+            name: value for name, value in os.environ.items() if name not in _HOST_VARIABLES
+        }
+        return environment | {"IPYTHONDIR": str(ipython)} | self._janitor.environment
 
-    async def alive(self) -> bool:
-        """Whether the kernel's process runs."""
-        return self._epitaph is None and await self._manager.is_alive()
+    async def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._close_error is None and await self._manager.is_alive()
 
     async def package_directories(self) -> list[Path]:
-        """Where packages for the kernel are installed; nowhere if it can't be asked."""
+        """Where packages for it are installed; nowhere if it can't be asked."""
         with suppress(TimeoutError, LookupError, TypeError, ValueError, SyntaxError):
             reply = await self._client.execute(
-                "", silent=True, user_expressions=_PACKAGES, reply=True, timeout=REPLY_LIMIT
+                "",
+                silent=True,
+                user_expressions=_PACKAGES_EXPRESSION,
+                reply=True,
+                timeout=REPLY_TIMEOUT,
             )
             directories = reply["content"]["user_expressions"]["value"]["data"]["text/plain"]
             return [Path(directory) for directory in ast.literal_eval(directories)]
         return []
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until the code of a cancelled call has stopped."""
-        if self._stopping is not None:
-            await asyncio.wait({self._stopping})
+        if self._interruption is not None:
+            await asyncio.wait({self._interruption})
 
     async def execute(self, code: str) -> list[Output]:
-        """Run code and give its outputs. One call at a time, after `settle`.
+        """Run code and give its outputs. One call at a time, after `wait_until_idle`.
 
-        If the call is cancelled, the code is interrupted. If the kernel dies, the outputs end in
+        If the call is cancelled, the code is interrupted. If the process dies, the outputs end in
         an error that says so.
         """
-        run = self._run = _Run(
+        execution = self._execution = Execution(
             self._client.execute(code, allow_stdin=False, stop_on_error=False),
         )
         try:
-            if not await self._wait_end(run):
-                run.outputs.add("error", await self._cause_of_death())
+            is_complete = await self._wait_until_complete(execution)
+            if execution.exits:
+                await self._wait_until_exit()
+            if execution.exits or not is_complete:
+                execution.collector.add_text("error", await self._end_error())
         except asyncio.CancelledError:
-            self._stopping = asyncio.create_task(self._stop(run))
+            self._interruption = asyncio.create_task(self._interrupt(execution))
             raise
-        return run.outputs.outputs()
+        return execution.collector.outputs()
 
-    async def close(self, epitaph: str) -> None:
-        """Kill the kernel and remove its files.
+    async def close(self, error: str) -> None:
+        """Kill the process and remove its files.
 
-        A running call ends in an error with the text of `epitaph`.
+        Args:
+            error: what a running call is told.
         """
-        self._epitaph = self._epitaph or epitaph
-        if self._listening is not None:
-            self._listening.cancel()
+        self._close_error = error
+        if self._output_reader is not None:
+            self._output_reader.cancel()
             self._client.stop_channels()
         if self._manager.has_kernel:
             await self._manager.shutdown_kernel(now=True)
         if self._pid is not None:
-            self._janitor.ended(self._pid)
+            self._janitor.unregister(self._pid)
             self._pid = None
-        await asyncio.to_thread(workdir.remove, self.directory, self._run_files)
+        await asyncio.to_thread(working_directory.remove, self.directory, self._runtime_directory)
 
-    async def _wait_end(self, run: _Run) -> bool:
-        """Wait until a cell ends; false if the kernel ends before it."""
-        end = asyncio.create_task(self._end(run))
+    async def _wait_until_complete(self, execution: Execution) -> bool:
+        """Wait until code ends; false if the process ends before it."""
+        task = asyncio.create_task(self._complete(execution))
         try:
-            while not end.done():
-                await asyncio.wait({end}, timeout=POLL_INTERVAL)
-                if not end.done() and not await self.alive():
-                    await asyncio.wait({end}, timeout=LAST_WORDS)
+            while not task.done():
+                await asyncio.wait({task}, timeout=POLL_INTERVAL)
+                if not task.done() and not await self.is_alive():
+                    await asyncio.wait({task}, timeout=LAST_OUTPUT_TIMEOUT)
                     break
-            return end.done() and not end.cancelled() and end.exception() is None
+            return task.done() and not task.cancelled() and task.exception() is None
         finally:
-            end.cancel()
+            task.cancel()
 
-    async def _end(self, run: _Run) -> None:
-        """Return when a cell has ended: it is idle, and its reply is off the shell channel."""
-        await run.ended.wait()
+    async def _wait_until_exit(self) -> None:
+        """Wait for the end of a process that was told to exit, and do not wait for ever."""
+        kill_time = time.monotonic() + EXIT_TIMEOUT
+        while await self.is_alive():
+            if time.monotonic() > kill_time:
+                await self._manager.signal_kernel(signal.SIGKILL)
+            await asyncio.sleep(POLL_INTERVAL)
+
+    async def _complete(self, execution: Execution) -> None:
+        """Wait until the interpreter is idle, and take the reply off the shell channel."""
+        await execution.idle.wait()
         with suppress(TimeoutError):
-            async with asyncio.timeout(REPLY_LIMIT):
-                run.conclude(await self._reply(run.msg_id))
+            async with asyncio.timeout(REPLY_TIMEOUT):
+                execution.handle_reply(await self._receive_reply(execution.msg_id))
 
-    async def _reply(self, msg_id: str) -> Message:
+    async def _receive_reply(self, msg_id: str) -> Message:
         while True:
             reply = await receive(self._client.shell_channel)
             if reply.parent_id == msg_id:
                 return reply
 
-    async def _stop(self, run: _Run) -> None:
-        """Interrupt a cell until it ends: the first signal may be caught by its own code."""
-        waiting = asyncio.create_task(self._wait_end(run))
-        while not waiting.done() and await self.alive():
+    async def _interrupt(self, execution: Execution) -> None:
+        """Interrupt code until it ends: it may catch the first signal itself."""
+        completion = asyncio.create_task(self._wait_until_complete(execution))
+        while not completion.done() and await self.is_alive():
             await self._manager.interrupt_kernel()
-            await asyncio.wait({waiting}, timeout=INTERRUPT_INTERVAL)
-        await waiting
-        self._stopping = None
+            await asyncio.wait({completion}, timeout=INTERRUPT_INTERVAL)
+        await completion
+        self._interruption = None
 
-    async def _listen(self) -> None:
-        """Give each IOPub message to the cell that it belongs to."""
+    async def _read_outputs(self) -> None:
+        """Give each IOPub message to the code that it belongs to."""
         while True:
             try:
                 message = await receive(self._client.iopub_channel)
-                if self._run and message.parent_id == self._run.msg_id:
-                    self._run.take(message)
+                if self._execution and message.parent_id == self._execution.msg_id:
+                    self._execution.handle_output(message)
             except UNREADABLE as error:
-                if self._run:
-                    self._run.outputs.add("stderr", f"An output can't be read: {error!r}\n")
+                if self._execution:
+                    self._execution.collector.add_text(
+                        "stderr", f"An output can't be read: {error!r}\n"
+                    )
 
-    async def _cause_of_death(self) -> str:
-        if self._epitaph is None:
-            provisioner = self._manager.provisioner
-            status = await provisioner.poll() if provisioner else None
-            self._epitaph = (
-                f"InterpreterDied: the interpreter ended while it ran this code "
-                f"({_exit(status)}). Its variables and files are gone."
-            )
-        return self._epitaph
+    async def _end_error(self) -> str:
+        """What a call is told whose process has ended."""
+        if self._close_error is not None:
+            return self._close_error
+        provisioner = self._manager.provisioner
+        status = await provisioner.poll() if provisioner else None
+        return (
+            f"InterpreterDied: the interpreter ended while it ran this code "
+            f"({_describe_exit(status)}).\nIts variables and files are gone."
+        )
 
-    def _tell_janitor(self) -> None:
+    def _register_process(self) -> None:
         self._pid = getattr(self._manager.provisioner, "pid", None)
         if self._pid is not None:
-            self._janitor.started(self._pid)
+            self._janitor.register(self._pid)
 
     def _log_tail(self) -> str:
         try:
@@ -265,7 +266,7 @@ class Interpreter:
             return ""
 
 
-def _exit(status: int | None) -> str:
+def _describe_exit(status: int | None) -> str:
     if status is None or status >= 0:
         return f"exit status {'unknown' if status is None else status}"
     try:

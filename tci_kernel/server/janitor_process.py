@@ -1,8 +1,9 @@
 """Waits for the server's end, then removes what it left behind: processes and directories.
 
 A process of its own, so that nothing stays however the server ends, SIGKILL included. It reads
-lines from the server, `+PID` for a kernel that started and `-PID` for one that ended; the end of
-that input is the server's end. Run as a file, with the server's root directory as its argument.
+lines from the server, `+PID` for an interpreter that started and `-PID` for one that ended; the
+end of that input is the server's end. Run as a file, with the server's root directory as its
+argument.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from contextlib import suppress
 # that they still write to.
 ATTEMPTS = 20
 
-# Stands in the environment of each kernel, and so of all that its cells start, with the server's
-# root directory as its value.
-MARK = "TCI_SERVER_ROOT"
+# Stands in the environment of each interpreter, and so of all that its code starts, with the
+# server's root directory as its value.
+ROOT_VARIABLE = "TCI_SERVER_ROOT"
 
 
 def remaining(lines: Iterable[str]) -> set[int]:
@@ -33,20 +34,20 @@ def remaining(lines: Iterable[str]) -> set[int]:
 
 
 def kill(pids: Iterable[int]) -> None:
-    """Kill each process with its group: a kernel leads the group of what its cells started."""
+    """Kill each process with its group: an interpreter leads the group of what its code started."""
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):  # it ended by itself
             os.killpg(pid, signal.SIGKILL)
 
 
 def strays(root: str) -> set[int]:
-    """The processes that left their kernel's group, by their mark. Only Linux shows it."""
-    mark = os.fsencode(f"{MARK}={root}")
+    """The processes that left their interpreter's group, by their environment: on Linux alone."""
+    entry = os.fsencode(f"{ROOT_VARIABLE}={root}")
     pids = set()
     with suppress(OSError):  # there is no /proc
         for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - as below
             with suppress(OSError), open(f"/proc/{name}/environ", "rb") as environment:  # noqa: PTH123
-                if mark in environment.read().split(b"\0"):
+                if entry in environment.read().split(b"\0"):
                     pids.add(int(name))
     return pids
 

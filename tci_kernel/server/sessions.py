@@ -1,21 +1,27 @@
-"""The sessions of a local server: created, found, expired, closed."""
+"""The sessions of the server: created, found, listed, ended."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import PurePosixPath
 
-from tci_kernel.client.schema import ExecuteRequest, ExecuteResponse, SessionInfo
+from tci_kernel.client.schema import ExecuteRequest, ExecuteResponse, Output, SessionInfo
 from tci_kernel.core.errors import RequestRejected
-from tci_kernel.server import workdir
+from tci_kernel.server import working_directory
 from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.supply import InterpreterSupply
 
 # How many ended sessions are remembered, to say what became of them.
-_REMEMBERED = 1_000
+_MAX_ENDED = 1_000
+
+# Seconds between looks at a session: neither the clock on the wall, which goes on while a computer
+# sleeps, nor the end of an idle interpreter raises an event.
+_WATCH_INTERVAL = 1.0
+
+_DIED = "ended: its interpreter died"
 
 
 class PooledSession:
@@ -27,8 +33,22 @@ class PooledSession:
         self.started_at = self.last_execute_at = datetime.now(UTC)
         self.expires_at = self.started_at + timedelta(seconds=lifetime)
         self.execute_count = 0
-        self.turn = asyncio.Lock()  # calls on one session run one after another, in order
-        self.timer: asyncio.TimerHandle | None = None
+        self.lock = asyncio.Lock()  # calls on one session run one after another, in order
+        self.watcher: asyncio.Task[None] | None = None
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it lives still; by the clock on the wall."""
+        return (self.expires_at - datetime.now(UTC)).total_seconds()
+
+    @property
+    def expiry(self) -> str:
+        """What became of it once it has expired."""
+        return f"expired at {self.expires_at.isoformat(timespec='seconds')}"
+
+    async def is_live(self) -> bool:
+        """Whether it is to be listed: it may be over before anybody has ended it."""
+        return self.seconds_left > 0 and await self.interpreter.is_alive()
 
     def info(self) -> SessionInfo:
         """The session as a listing shows it."""
@@ -53,13 +73,13 @@ class SessionPool:
         self._keeps_spare = False
         self._sessions: dict[str, PooledSession] = {}
         self._starting = 0
-        self._ended: OrderedDict[str, str] = OrderedDict()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._end_reasons: OrderedDict[str, str] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def keep_spare(self) -> None:
         """From now on, have an interpreter ready for the next session, if there may be one."""
         self._keeps_spare = True
-        self._refill()
+        self._prepare_spare()
 
     async def execute(self, request: ExecuteRequest) -> ExecuteResponse:
         """Run a request in its session, or in a new one.
@@ -69,42 +89,46 @@ class SessionPool:
                 too many sessions.
         """
         _check_code(request.code)
-        files = workdir.decode(request.files)
-        session = await (
-            self.create() if request.session_id is None else self._find(request.session_id)
+        files = working_directory.decode(request.files)
+        session = (
+            await self.create() if request.session_id is None else self._find(request.session_id)
         )
         try:
-            async with session.turn:
-                await session.interpreter.settle()
-                await self._find(session.id)  # it may have ended while this call waited
-                workdir.write(session.interpreter.directory, files)
-                session.execute_count += 1
-                session.last_execute_at = datetime.now(UTC)
-                outputs = await session.interpreter.execute(request.code)
+            outputs = await self._run(session, request.code, files)
         except (asyncio.CancelledError, RequestRejected):
             if request.session_id is None:  # nobody has heard of this session
-                self._spawn(self._end(session, "ended: its first call did not end well"))
+                self._end(session, "ended: its first call did not end well")
             raise
-        if not await session.interpreter.alive():
-            await self._end(session, "ended: its interpreter died")
         return ExecuteResponse(session.id, outputs)
 
-    async def sessions(self) -> list[SessionInfo]:
+    async def _run(
+        self, session: PooledSession, code: str, files: Sequence[tuple[PurePosixPath, bytes]]
+    ) -> list[Output]:
+        """Run code in a session, after all earlier calls.
+
+        If its interpreter dies, the session has ended before the caller hears of the death.
+        """
+        async with session.lock:
+            await session.interpreter.wait_until_idle()
+            await self._end_if_dead(session)
+            self._find(session.id)  # it may have ended while this call waited
+            working_directory.write(session.interpreter.directory, files)
+            session.execute_count += 1
+            session.last_execute_at = datetime.now(UTC)
+            outputs = await session.interpreter.execute(code)
+            await self._end_if_dead(session)
+            return outputs
+
+    async def live_sessions(self) -> list[SessionInfo]:
         """The live sessions, oldest first."""
-        return [
-            session.info()
-            for session in list(self._sessions.values())
-            if await self._is_live(session)
-        ]
+        return [session.info() for session in [*self._sessions.values()] if await session.is_live()]
 
     async def close(self) -> None:
         """End all sessions, and with them the calls that run in them."""
         self._keeps_spare = False
-        await asyncio.gather(
-            *(self._end(session, "ended with the server") for session in [*self._sessions.values()])
-        )
-        for task in self._tasks:
-            task.cancel()
+        for session in [*self._sessions.values()]:
+            self._end(session, "ended with the server")
+        await asyncio.gather(*self._closing)
         await self._supply.close()
 
     async def create(self) -> PooledSession:
@@ -113,70 +137,76 @@ class SessionPool:
         Raises:
             RequestRejected: there are too many, or the interpreter does not start.
         """
-        await self.sessions()  # forgets what has died meanwhile
+        for session in [*self._sessions.values()]:
+            await self._end_if_over(session)
         if len(self._sessions) + self._starting >= self._max_sessions:
-            raise self._too_many()
+            raise self._limit_reached()
         self._starting += 1
         try:
             session = PooledSession(await self._supply.take(), self._lifetime)
             self._sessions[session.id] = session
         finally:
             self._starting -= 1
-            self._refill()
-        session.timer = asyncio.get_running_loop().call_later(
-            self._lifetime, lambda: self._spawn(self._expire(session))
-        )
+            self._prepare_spare()
+        session.watcher = asyncio.create_task(self._watch(session))
         return session
 
-    def _refill(self) -> None:
+    def _prepare_spare(self) -> None:
         if self._keeps_spare and len(self._sessions) + self._starting < self._max_sessions:
-            self._supply.prepare()
+            self._supply.prepare_spare()
 
-    async def _find(self, session_id: str) -> PooledSession:
+    def _find(self, session_id: str) -> PooledSession:
         session = self._sessions.get(session_id)
-        if session is None or not await self._is_live(session):
-            fate = self._ended.get(session_id)
-            raise RequestRejected(
-                f"Session {session_id!r} {fate}." if fate else f"No session {session_id!r}.",
-                status=404,
-                param="session_id",
-                code="session_ended" if fate else "session_not_found",
-            )
-        return session
+        if session is not None and session.seconds_left > 0:
+            return session
+        reason = session.expiry if session else self._end_reasons.get(session_id)
+        raise RequestRejected(
+            f"Session {session_id!r} {reason}." if reason else f"No session {session_id!r}.",
+            status=404,
+            param="session_id",
+            code="session_ended" if reason else "session_not_found",
+        )
 
-    async def _is_live(self, session: PooledSession) -> bool:
-        """Whether a session lives; one that does not is ended on the spot.
+    async def _watch(self, session: PooledSession) -> None:
+        while session.id in self._sessions:
+            await asyncio.sleep(min(_WATCH_INTERVAL, session.seconds_left))
+            await self._end_if_over(session)
 
-        Its timer does not run while a computer sleeps: the clock on the wall decides.
+    async def _end_if_over(self, session: PooledSession) -> None:
+        """End a session that has expired, or whose interpreter died between two calls.
+
+        A call whose interpreter dies has outputs to take and a death to tell: it ends the session
+        itself.
         """
-        if datetime.now(UTC) >= session.expires_at:
-            await self._expire(session)
-        elif not await session.interpreter.alive():
-            await self._end(session, "ended: its interpreter died")
-        return session.id in self._sessions
+        if session.seconds_left <= 0:
+            self._end(session, session.expiry)
+        elif not await session.interpreter.is_alive() and not session.lock.locked():
+            self._end(session, _DIED)
 
-    def _spawn(self, ending: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(ending)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _end_if_dead(self, session: PooledSession) -> None:
+        """End a session whose interpreter died; called while its lock is held."""
+        if not await session.interpreter.is_alive():
+            self._end(session, _DIED)
 
-    async def _expire(self, session: PooledSession) -> None:
-        await self._end(session, f"expired at {session.expires_at.isoformat(timespec='seconds')}")
-
-    async def _end(self, session: PooledSession, fate: str) -> None:
+    def _end(self, session: PooledSession, reason: str) -> None:
+        """Forget a session at once. Its interpreter is closed in a task that no hang-up cancels."""
         if self._sessions.pop(session.id, None) is None:
             return
-        self._ended[session.id] = fate
-        if len(self._ended) > _REMEMBERED:
-            self._ended.popitem(last=False)
-        if session.timer is not None:
-            session.timer.cancel()
-        await session.interpreter.close(f"SessionEnded: session {session.id} {fate}.")
-        self._refill()
+        self._end_reasons[session.id] = reason
+        if len(self._end_reasons) > _MAX_ENDED:
+            self._end_reasons.popitem(last=False)
+        if session.watcher is not None:
+            session.watcher.cancel()
+        task = asyncio.create_task(self._close_interpreter(session, reason))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
-    def _too_many(self) -> RequestRejected:
-        ends = [session.expires_at for session in self._sessions.values()]
-        wait = (min(ends) - datetime.now(UTC)).total_seconds() if ends else 1
+    async def _close_interpreter(self, session: PooledSession, reason: str) -> None:
+        await session.interpreter.close(f"SessionEnded: session {session.id} {reason}.")
+        self._prepare_spare()
+
+    def _limit_reached(self) -> RequestRejected:
+        wait = min((session.seconds_left for session in self._sessions.values()), default=1)
         return RequestRejected(
             f"There are {self._max_sessions} sessions already, which is this server's limit.",
             status=429,
@@ -186,7 +216,7 @@ class SessionPool:
 
 
 def _check_code(code: str) -> None:
-    """Turn away what no kernel could be sent: half surrogate pairs, which JSON's escapes allow."""
+    """Turn away what can't be sent on: half surrogate pairs, which the escapes of JSON allow."""
     try:
         code.encode()
     except UnicodeEncodeError as error:

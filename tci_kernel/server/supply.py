@@ -28,26 +28,26 @@ class _Spare:
     """An interpreter that waits for its session, and what to compare before it gets one.
 
     Attributes:
-        interpreter: has started.
-        begun: when it began to, in ns since 1970.
+        interpreter: it has started.
+        started: when it was started, in ns since 1970.
         kernelspec: the file that it was started from, and when that was written.
         packages: where packages for it are installed.
     """
 
     interpreter: Interpreter
-    begun: int
+    started: int
     kernelspec: tuple[Path, int]
     packages: Sequence[Path]
 
-    async def is_good(self, kernelspec: tuple[Path, int]) -> bool:
+    async def is_usable(self, kernelspec: tuple[Path, int]) -> bool:
         """Whether it lives, and is what a new one would be.
 
         Some of what is installed, an editable package for instance, counts from a start on.
         """
         return (
             kernelspec == self.kernelspec
-            and all(_written(directory) < self.begun for directory in self.packages)
-            and await self.interpreter.alive()
+            and all(_modification_time(directory) < self.started for directory in self.packages)
+            and await self.interpreter.is_alive()
         )
 
 
@@ -55,7 +55,7 @@ class InterpreterSupply:
     """Where sessions get their interpreters from, each in a directory named as a session's id.
 
     Args:
-        root: a private directory; working directories and kernel sockets go below it.
+        root: a private directory; working directories and sockets go below it.
         janitor: removes what is left if this process is killed.
         kernel_name: the kernelspec of each interpreter.
     """
@@ -64,14 +64,14 @@ class InterpreterSupply:
         self._root = root
         self._janitor = janitor
         self._kernel_name = kernel_name
-        self._serial = 0
+        self._last_number = 0
         self._spare: asyncio.Task[_Spare] | None = None
         self._context = zmq.asyncio.Context()
         # A burst of displays must not overflow the queue in front of us.
         self._context.setsockopt(zmq.RCVHWM, 0)
         self._context.setsockopt(zmq.LINGER, 0)
 
-    def prepare(self) -> None:
+    def prepare_spare(self) -> None:
         """Start an interpreter for the next `take`, unless that was tried already."""
         if self._spare is None:
             self._spare = asyncio.create_task(self._start_spare())
@@ -86,9 +86,9 @@ class InterpreterSupply:
         if spare is not None:
             with suppress(RequestRejected):  # what keeps a new one from starting now will say so
                 prepared = await spare
-                if await prepared.is_good(self._kernelspec()):
+                if await prepared.is_usable(self._kernelspec()):
                     return prepared.interpreter
-                await prepared.interpreter.close("never used")
+                await asyncio.shield(prepared.interpreter.close("never used"))
         return await self._start()
 
     async def close(self) -> None:
@@ -101,27 +101,27 @@ class InterpreterSupply:
         self._context.destroy(linger=0)
 
     async def _start_spare(self) -> _Spare:
-        begun, kernelspec = time.time_ns(), self._kernelspec()
+        started, kernelspec = time.time_ns(), self._kernelspec()
         interpreter = await self._start()
         try:
             packages = await interpreter.package_directories()
         except BaseException:
             await asyncio.shield(interpreter.close("never used"))
             raise
-        return _Spare(interpreter, begun, kernelspec, packages)
+        return _Spare(interpreter, started, kernelspec, packages)
 
     def _kernelspec(self) -> tuple[Path, int]:
         directory = KernelSpecManager().find_kernel_specs().get(self._kernel_name.lower(), "")
         path = Path(directory, "kernel.json")
-        return path, _written(path)
+        return path, _modification_time(path)
 
     async def _start(self) -> Interpreter:
         """Start an interpreter whole, or leave nothing of it."""
-        self._serial += 1
+        self._last_number += 1
         interpreter = Interpreter(
             self._kernel_name,
-            self._root / _new_id(),
-            self._root / str(self._serial),
+            self._root / _new_session_id(),
+            self._root / str(self._last_number),
             self._context,
             self._janitor,
         )
@@ -133,11 +133,11 @@ class InterpreterSupply:
         return interpreter
 
 
-def _new_id() -> str:
+def _new_session_id() -> str:
     return "ses_" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
 
 
-def _written(path: Path) -> int:
+def _modification_time(path: Path) -> int:
     """When a file or directory was last written, in ns since 1970; 0 if it does not exist."""
     try:
         return path.stat().st_mtime_ns

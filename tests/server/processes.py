@@ -6,6 +6,8 @@ from contextlib import suppress
 
 import psutil
 
+from tci_kernel.server import janitor_process
+
 
 def below(pid: int) -> list[psutil.Process]:
     """A process, and all that descend from it."""
@@ -21,11 +23,11 @@ def is_gone(process: psutil.Process) -> bool:
         return True
 
 
-def kernels(server: int) -> set[int]:
+def interpreters(server: int) -> set[int]:
     """The interpreters of a server, by their process ids: its children but the janitor."""
     pids = set()
     for child in psutil.Process(server).children():
         with suppress(psutil.NoSuchProcess):
-            if not is_gone(child) and "janitor.py" not in " ".join(child.cmdline()):
+            if not is_gone(child) and janitor_process.__file__ not in child.cmdline():
                 pids.add(child.pid)
     return pids

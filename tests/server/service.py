@@ -47,11 +47,16 @@ def rejection(response: httpx.Response, status: int) -> dict[str, Any]:
     return error
 
 
-def eventually(find: Callable[[], T]) -> T:
-    """Ask until the answer is true, and give it."""
-    limit = time.monotonic() + PATIENCE
+def eventually(find: Callable[[], T], what: str) -> T:
+    """Ask until the answer is true, and give it.
+
+    Args:
+        find: asks.
+        what: a statement that the answer makes true, such as "the session is gone".
+    """
+    deadline = time.monotonic() + PATIENCE
     while not (found := find()):
-        assert time.monotonic() < limit, "It did not happen in time."
+        assert time.monotonic() < deadline, f"Not in {PATIENCE:.0f} seconds: {what}."
         time.sleep(0.02)
     return found
 
@@ -138,13 +143,13 @@ class Service:
         if session_id in self.sessions():
             self.end(session_id)
 
-    def call(self, code: str, session_id: str | None = None) -> HTTPConnection:
+    def call(self, code: str, session_id: str | None = None, *files: File) -> HTTPConnection:
         """Send a request to run code, whole, and don't read the answer: close it to hang up."""
         connection = HTTPConnection(urlsplit(self.base_url).netloc, timeout=PATIENCE)
         connection.request(
             "POST",
             "/v1/tci/execute",
-            json.dumps(body(code, session_id)),
+            json.dumps(body(code, session_id, list(files) or None)),
             {**JSON, "Authorization": f"Bearer {self.token}"},
         )
         return connection

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tci_kernel.server import interpreter, sessions
+from tests.server.embedded import becomes_true, embedded, kill, outputs_so_far, process_id
 from tests.server.processes import is_gone
-from tests.server.service import Service, eventually, text_file
+from tests.server.service import PATIENCE, Service, eventually, text_file
 
 
 def _running(sign: Path) -> str:
@@ -33,7 +36,7 @@ def neighbour(service: Service, session_id: str, tmp_path: Path) -> Iterator[Non
     sign, go = tmp_path / "neighbour", tmp_path / "go"
     wait = f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
     running = service.begin(_running(sign) + wait + "print(kept)", session_id)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     yield
     go.touch()
     assert running.result().text() == "1\n"
@@ -41,7 +44,7 @@ def neighbour(service: Service, session_id: str, tmp_path: Path) -> Iterator[Non
 
 @pytest.mark.usefixtures("neighbour")
 @pytest.mark.parametrize(("cause", "code"), DEATHS.items())
-def test_a_kernel_that_dies_costs_its_own_session_alone(
+def test_an_interpreter_that_dies_costs_its_own_session_alone(
     service: Service, own_session: str, cause: str, code: str
 ) -> None:
     ran = service.run("import os, signal, time\n" + code, own_session)
@@ -53,34 +56,100 @@ def test_a_kernel_that_dies_costs_its_own_session_alone(
     assert "died" in error["message"]
 
 
-def test_what_a_kernel_said_before_it_died_is_not_lost(service: Service, own_session: str) -> None:
-    # It leaves the kernel's process a moment after the call that prints it.
-    code = "import os, time; print('so far', flush=True); time.sleep(0.5); os._exit(1)"
-    ran = service.run(code, own_session)
-    assert ran.kinds == ["stdout", "error"]
-    assert ran.text() == "so far\n"
+def test_listing_sessions_while_an_interpreter_dies_takes_nothing_from_its_call(
+    service: Service, own_session: str, tmp_path: Path
+) -> None:
+    """To ask changes nothing: the call in which the interpreter dies tells of its death."""
+    sign = tmp_path / "sign"
+    pid = int(service.run("import os; print(os.getpid())", own_session).text())
+    call = service.begin(_running(sign) + "time.sleep(600)", own_session)
+    eventually(sign.exists, "the code runs")
+    psutil.Process(pid).kill()
+    while not call.done():
+        service.sessions()
+    ran = call.result()
+    assert ran.kinds == ["error"]
+    assert ran.text("error").startswith("InterpreterDied")
+    assert "SIGKILL" in ran.text("error")
+
+
+async def test_a_session_has_ended_before_its_death_is_told() -> None:
+    async with embedded() as server:
+        session = await server.pool.create()
+        [told] = await server.outputs("import os; os._exit(1)", session)
+        assert session.id not in server.pool._sessions
+        assert told.data.startswith("InterpreterDied")
+
+
+async def test_what_an_interpreter_said_before_it_died_is_not_lost() -> None:
+    async with embedded() as server:
+        session = await server.pool.create()
+        code = "import time; print('so far', flush=True); time.sleep(600)"
+        call = asyncio.create_task(server.outputs(code, session))
+        await becomes_true(lambda: outputs_so_far(session), "it has said something")
+        await kill(process_id(session.interpreter))
+        said, told = await call
+        assert (said.type, said.data) == ("stdout", "so far\n")
+        assert told.type == "error"
+
+
+async def test_to_list_sessions_ends_none_and_one_that_is_dead_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "_WATCH_INTERVAL", PATIENCE)
+    async with embedded(max_sessions=1) as server:
+        session = await server.pool.create()
+        await kill(process_id(session.interpreter))
+        assert await server.pool.live_sessions() == []
+        assert session.id in server.pool._sessions
+        assert await server.run("print(1)") == "1\n"
+        assert session.id not in server.pool._sessions
+        await becomes_true(lambda: not session.interpreter.directory.exists(), "so are its files")
 
 
 @pytest.mark.usefixtures("neighbour")
-def test_a_kernel_that_is_killed_between_two_calls_is_missed(
+def test_an_interpreter_that_is_killed_between_two_calls_is_missed(
     service: Service, own_session: str
 ) -> None:
     pid = int(service.run("import os; print(os.getpid())", own_session).text())
     psutil.Process(pid).kill()
-    eventually(lambda: own_session not in service.sessions())
+    eventually(lambda: own_session not in service.sessions(), "the session is gone")
     assert service.refusal(own_session)["code"] == "session_ended"
 
 
-def test_a_cell_that_exits_ends_its_session(service: Service, own_session: str) -> None:
-    assert service.run("exit", own_session).outputs == []
-    eventually(lambda: own_session not in service.sessions())
+def test_code_that_exits_ends_its_session_and_is_told(service: Service, own_session: str) -> None:
+    ran = service.run("print('so far'); exit()", own_session)
+    assert own_session not in service.sessions()
+    assert ran.kinds == ["stdout", "error"]
+    assert ran.text("error").startswith("InterpreterDied")
+    assert "exit status 0" in ran.text("error")
 
 
-def test_children_of_a_kernel_end_with_its_session(service: Service, own_session: str) -> None:
+def test_code_that_exits_but_keeps_the_interpreter_ends_nothing(
+    service: Service, own_session: str
+) -> None:
+    assert service.run("kept = 1; exit(keep_kernel=True)", own_session).outputs == []
+    assert service.run("print(kept)", own_session).text() == "1\n"
+
+
+async def test_an_interpreter_that_was_told_to_exit_and_does_not_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(interpreter, "EXIT_TIMEOUT", 0)
+    async with embedded() as server:
+        code = "import atexit, time; atexit.register(time.sleep, 600); exit()"
+        [told] = await server.outputs(code)
+        assert "SIGKILL" in told.data
+        assert server.pool._sessions == {}
+
+
+def test_children_of_an_interpreter_end_with_its_session(
+    service: Service, own_session: str
+) -> None:
     code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
     child = psutil.Process(int(service.run(code, own_session).text()))
     service.end(own_session)
-    eventually(lambda: is_gone(child))
+    eventually(lambda: is_gone(child), "the child is gone")
 
 
 def test_a_client_that_hangs_up_interrupts_its_cell(
@@ -90,7 +159,7 @@ def test_a_client_that_hangs_up_interrupts_its_cell(
     service.run("kept, ended = 1, 'no'", own_session)
     code = "try: time.sleep(600)\nexcept KeyboardInterrupt: ended = 'interrupted'; raise"
     call = service.call(_running(sign) + code, own_session)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     call.close()
     assert service.run("print(kept, ended)", own_session).text() == "1 interrupted\n"
 
@@ -101,14 +170,14 @@ def test_code_that_swallows_an_interrupt_is_interrupted_again(
     sign = tmp_path / "sign"
     code = """
 caught = 0
-while caught < 3:
+while caught < 2:
     try: time.sleep(600)
     except KeyboardInterrupt: caught += 1
 """
     call = service.call(_running(sign) + code, own_session)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     call.close()
-    assert service.run("print(caught)", own_session).text() == "3\n"
+    assert service.run("print(caught)", own_session).text() == "2\n"
 
 
 def test_an_interrupt_reaches_what_a_cell_runs(
@@ -116,7 +185,7 @@ def test_an_interrupt_reaches_what_a_cell_runs(
 ) -> None:
     sign = tmp_path / "sign"
     call = service.call(_running(sign) + "!sleep 600", own_session)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     call.close()
     assert service.run("print('free')", own_session).text() == "free\n"
 
@@ -127,7 +196,7 @@ def test_a_call_whose_client_hangs_up_while_it_waits_never_runs(
     sign, go = tmp_path / "sign", tmp_path / "go"
     wait = f"ran = 'first'\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)"
     first = service.call(_running(sign) + wait, own_session)
-    eventually(sign.exists)
+    eventually(sign.exists, "the code runs")
     second = service.call("ran = 'second'", own_session)
     service.sessions()  # the server has read the second call by the time it answers this one
     second.close()
@@ -141,19 +210,23 @@ def test_a_call_whose_client_hangs_up_while_it_waits_never_runs(
 def test_a_call_after_a_hang_up_writes_its_files_when_the_code_has_stopped(
     service: Service, own_session: str, tmp_path: Path
 ) -> None:
-    sign = tmp_path / "sign"
-    code = """
-seen = []
+    sign, go = tmp_path / "sign", tmp_path / "go"
+    code = f"""
 try: time.sleep(600)
 except KeyboardInterrupt:
-    time.sleep(0.5)
-    seen.append(pathlib.Path('late').exists())
+    while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)
+    seen = pathlib.Path('late').exists()
 """
-    call = service.call(_running(sign) + code, own_session)
-    eventually(sign.exists)
-    call.close()
-    ran = service.run("print(seen)", own_session, text_file("late"))
-    assert ran.text() == "[False]\n"
+    first = service.call(_running(sign) + code, own_session)
+    eventually(sign.exists, "the code runs")
+    first.close()
+    second = service.call("1", own_session, text_file("late"))
+    service.sessions()  # the server has read the second call by the time it answers this one
+    go.touch()
+    assert second.getresponse().status == 200
+    second.close()
+    ran = service.run("print(seen, pathlib.Path('late').exists())", own_session)
+    assert ran.text() == "False True\n"
 
 
 def test_a_new_session_ends_when_its_first_caller_hangs_up(
@@ -164,9 +237,9 @@ def test_a_new_session_ends_when_its_first_caller_hangs_up(
     sign = tmp_path / "sign"
     code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
     call = service.call(code + _running(sign) + "time.sleep(600)")
-    eventually(sign.exists)
-    kernel = psutil.Process(int((tmp_path / "pid").read_text()))
+    eventually(sign.exists, "the code runs")
+    abandoned = psutil.Process(int((tmp_path / "pid").read_text()))
     assert len(service.sessions()) == len(before) + 1
     call.close()
-    eventually(lambda: service.sessions() == before)
-    eventually(lambda: is_gone(kernel))
+    eventually(lambda: service.sessions() == before, "the new session is gone")
+    eventually(lambda: is_gone(abandoned), "its interpreter is gone")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.bundles import bad_bundle, good_bundle
 from tests.server.service import Service, eventually
 
 
@@ -62,20 +63,20 @@ get_ipython().set_next_input('a payload')
     ]
 
 
+def test_data_of_every_type_that_the_contract_has_arrives(
+    service: Service, session_id: str
+) -> None:
+    bundle = good_bundle()
+    (output,) = service.run(f"display({bundle!r}, raw=True)", session_id).outputs
+    assert output["data"] == bundle
+
+
 def test_data_of_another_type_than_the_contract_has_is_dropped(
     service: Service, session_id: str
 ) -> None:
-    code = """
-display({
-    'application/json': [1], 'application/geo+json': {'type': 'Point'}, 'text/html': ['<b>'],
-    'application/x.unknown': [1], 'text/plain': 'kept',
-}, raw=True)
-"""
-    assert service.run(code, session_id).outputs[0]["data"] == {
-        "application/geo+json": {"type": "Point"},
-        "application/x.unknown": [1],
-        "text/plain": "kept",
-    }
+    bundle = {**bad_bundle(), "application/x.unknown": [1]}
+    (output,) = service.run(f"display({bundle!r}, raw=True)", session_id).outputs
+    assert output["data"] == {"application/x.unknown": [1]}
 
 
 def test_a_picture_arrives_as_base64(service: Service, session_id: str) -> None:
@@ -180,7 +181,7 @@ threading.Thread(target=linger).start()
 """
     assert service.run(code, own_session).outputs == []
     (tmp_path / "go").touch()
-    eventually((tmp_path / "done").exists)
+    eventually((tmp_path / "done").exists, "the thread has printed")
     assert service.run("1", own_session).kinds == ["execute_result"]
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tci_kernel.core.errors import RequestRejected
 from tests.server import kernelspecs
+from tests.server.embedded import becomes_true, embedded, outputs_so_far
 from tests.server.service import Ran, Service, body, eventually, rejection
 from tests.support.servers import serving
+
+
+def _lifetime(row: dict[str, str]) -> float:
+    start, end = (datetime.fromisoformat(row[key]) for key in ("started_at", "expires_at"))
+    return (end - start).total_seconds()
 
 
 def test_a_session_is_a_real_ipython_kernel(service: Service, session_id: str) -> None:
@@ -43,7 +51,7 @@ def test_each_session_has_a_working_directory_of_its_own(
     assert one != other
     assert list(other.iterdir()) == []
     service.end(own_session)
-    eventually(lambda: not other.exists())
+    eventually(lambda: not other.exists(), "the directory is gone")
     assert one.is_dir()
 
 
@@ -61,9 +69,7 @@ def test_the_list_tells_what_a_session_has_done(service: Service, own_session: s
 def test_sessions_live_for_sixty_minutes_unless_told_otherwise(
     service: Service, session_id: str
 ) -> None:
-    row = service.sessions()[session_id]
-    start, end = (datetime.fromisoformat(row[key]) for key in ("started_at", "expires_at"))
-    assert (end - start).total_seconds() == 3600
+    assert _lifetime(service.sessions()[session_id]) == 3600
 
 
 def test_the_history_of_a_session_is_complete_and_on_no_disk(
@@ -86,7 +92,7 @@ while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)
 log.append('first ends')
 """
     calls = [service.call(first, own_session)]
-    eventually(started.exists)
+    eventually(started.exists, "the first code runs")
     for name in ("second", "third"):
         calls.append(service.call(f"log.append({name!r})", own_session))
         service.sessions()  # by the time this is answered, the server has read the call before it
@@ -134,7 +140,7 @@ def test_eight_sessions_can_be_created_at_once_and_no_more_than_the_limit() -> N
 
         # A kernel that dies unnoticed makes room for another session.
         psutil.Process(int(processes[0])).kill()
-        eventually(lambda: service.post(body("1")).status_code == 200)
+        eventually(lambda: service.post(body("1")).status_code == 200, "there is room")
         assert len(service.sessions()) == 8
 
 
@@ -148,35 +154,14 @@ def brief() -> Iterator[Service]:
         yield service
 
 
-def test_a_session_expires_while_a_cell_runs(brief: Service, tmp_path: Path) -> None:
-    session_id = brief.run("1").session_id
-    row = brief.sessions()[session_id]
-    start, end = (datetime.fromisoformat(row[key]) for key in ("started_at", "expires_at"))
-    assert (end - start).total_seconds() == 4
-
-    sign = tmp_path / "sign"
-    running = brief.begin(
-        f"print('so far', flush=True)\nopen({str(sign)!r}, 'w').close()\n"
-        "import time; time.sleep(600)",
-        session_id,
-    )
-    eventually(sign.exists)
-    waiting = brief.post(body("open('ran', 'w')", session_id))
-    ran = running.result()
-    assert ran.kinds == ["stdout", "error"]
-    assert "expired at" in ran.text("error")
-    assert datetime.now(end.tzinfo) >= end
-    # The call that waited for its turn never ran, and is told so.
-    assert rejection(waiting, 404)["code"] == "session_ended"
-    assert session_id not in brief.sessions()
-
-
 def test_an_idle_session_expires_and_a_call_does_not_prolong_it(brief: Service) -> None:
     session_id = brief.run("1").session_id
-    end = brief.sessions()[session_id]["expires_at"]
+    row = brief.sessions()[session_id]
+    end = row["expires_at"]
+    assert _lifetime(row) == 4
     brief.run("1", session_id)
     assert brief.sessions()[session_id]["expires_at"] == end
-    eventually(lambda: session_id not in brief.sessions())
+    eventually(lambda: session_id not in brief.sessions(), "the session has expired")
     assert datetime.now().astimezone() >= datetime.fromisoformat(end)
     error = brief.refusal(session_id)
     assert error["code"] == "session_ended"
@@ -184,20 +169,54 @@ def test_an_idle_session_expires_and_a_call_does_not_prolong_it(brief: Service) 
     assert "expired at" in error["message"]
 
 
-def test_a_session_expires_under_code_that_will_not_stop(brief: Service, tmp_path: Path) -> None:
-    session_id = brief.run("1").session_id
-    sign = tmp_path / "sign"
-    stubborn = f"""
+async def test_a_session_that_is_over_is_neither_listed_nor_found() -> None:
+    """Its time goes on while a computer sleeps, and nothing else does."""
+    async with embedded() as server:
+        session = await server.pool.create()
+        session.expires_at = datetime.now(UTC)
+        assert await server.pool.live_sessions() == []
+        with pytest.raises(RequestRejected, match="expired at") as raised:
+            await server.outputs("1", session)
+        assert raised.value.code == "session_ended"
+        await becomes_true(lambda: not server.pool._sessions, "somebody has ended it")
+
+
+async def test_a_session_expires_while_code_runs() -> None:
+    async with embedded() as server:
+        session = await server.pool.create()
+        code = "import time; print('so far', flush=True); time.sleep(600)"
+        running = asyncio.create_task(server.outputs(code, session))
+        await becomes_true(lambda: outputs_so_far(session), "the code runs")
+        waiting = asyncio.create_task(server.outputs("open('ran', 'w')", session))
+        await becomes_true(lambda: session.lock._waiters, "another call waits")
+        session.expires_at = datetime.now(UTC)
+        said, told = await running
+        assert (said.type, said.data) == ("stdout", "so far\n")
+        assert told.data.startswith("SessionEnded")
+        assert "expired at" in told.data
+        # The call that waited for its turn never ran, and is told so.
+        with pytest.raises(RequestRejected, match="expired at") as raised:
+            await waiting
+        assert raised.value.code == "session_ended"
+
+
+async def test_a_session_expires_under_code_that_will_not_stop() -> None:
+    async with embedded() as server:
+        session = await server.pool.create()
+        code = """
 import signal, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-open({str(sign)!r}, 'w').close()
+print('stubborn', flush=True)
 time.sleep(600)
 """
-    call = brief.call(stubborn, session_id)
-    eventually(sign.exists)
-    call.close()
-    # Waits for the abandoned code to stop, which it does when the session ends.
-    assert brief.refusal(session_id)["code"] == "session_ended"
+        call = asyncio.create_task(server.outputs(code, session))
+        await becomes_true(lambda: outputs_so_far(session), "the code runs")
+        call.cancel()
+        waiting = asyncio.create_task(server.outputs("1", session))
+        await becomes_true(session.lock.locked, "another call waits for the code to stop")
+        session.expires_at = datetime.now(UTC)
+        with pytest.raises(RequestRejected, match="expired at"):
+            await waiting
 
 
 def test_any_installed_kernelspec_can_be_served_and_learns_no_secrets(tmp_path: Path) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
 import sysconfig
 import tempfile
 import venv
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tci_kernel.client.schema import ExecuteRequest
-from tci_kernel.server.server import LocalServer
-from tci_kernel.server.supply import InterpreterSupply
 from tests.server import kernelspecs
-from tests.server.processes import below, is_gone, kernels
+from tests.server.embedded import embedded, kill
+from tests.server.processes import below, interpreters, is_gone
 from tests.server.service import Service, body, eventually, rejection
 from tests.support.servers import ServerProcess, serving
 
@@ -38,7 +34,9 @@ def _serving(*options: str, **environment: str) -> Iterator[tuple[ServerProcess,
 
 def _spare(server: ServerProcess, *others: int) -> int:
     """Wait for the interpreter that is none of the others; gives its process id."""
-    return eventually(lambda: kernels(server.process.pid) - {*others}).pop()
+    return eventually(
+        lambda: interpreters(server.process.pid) - {*others}, "a spare interpreter starts"
+    ).pop()
 
 
 def _pid(service: Service, session_id: str | None = None) -> int:
@@ -71,16 +69,16 @@ def test_it_is_no_session_before_and_a_new_one_after() -> None:
 def test_there_are_never_more_interpreters_than_sessions_may_live() -> None:
     with _serving("--max-sessions", "2") as (server, service):
         first, second = _pid(service), _pid(service)
-        assert kernels(server.process.pid) == {first, second}
+        assert interpreters(server.process.pid) == {first, second}
         assert rejection(service.post(body("1")), 429)["code"] == "too_many_sessions"
-        assert kernels(server.process.pid) == {first, second}
+        assert interpreters(server.process.pid) == {first, second}
 
         psutil.Process(first).kill()
-        eventually(lambda: len(service.sessions()) == 1)
+        eventually(lambda: len(service.sessions()) == 1, "the death is noticed")
         spare = _spare(server, first, second)
         assert len(service.sessions()) == 1
         assert _pid(service) == spare
-        assert kernels(server.process.pid) == {second, spare}
+        assert interpreters(server.process.pid) == {second, spare}
 
 
 def test_sessions_that_begin_at_once_each_have_their_own() -> None:
@@ -89,7 +87,7 @@ def test_sessions_that_begin_at_once_each_have_their_own() -> None:
         calls = [service.begin(PID) for _ in range(4)]
         pids = {int(call.result().text()) for call in calls}
         assert len(pids) == len(service.sessions()) == 4
-        assert kernels(server.process.pid) == pids
+        assert interpreters(server.process.pid) == pids
 
 
 def test_ended_sessions_leave_no_files() -> None:
@@ -101,7 +99,7 @@ def test_ended_sessions_leave_no_files() -> None:
         service.end(*(service.run("open('file', 'w')").session_id for _ in range(2)))
         [root] = Path(scratch).iterdir()
         # The spare interpreter's working directory, and the one with its sockets and its log.
-        eventually(lambda: len(list(root.iterdir())) == 2)
+        eventually(lambda: len(list(root.iterdir())) == 2, "only the spare one has files")
         assert service.run("6 * 7").kinds == ["execute_result"]
 
 
@@ -139,7 +137,7 @@ def test_a_caller_who_hangs_up_while_it_starts_leaves_none_but_the_next(tmp_path
         call = service.call("1")
         service.sessions()
         call.close()
-        eventually(lambda: abandoned not in kernels(server.process.pid))
+        eventually(lambda: abandoned not in interpreters(server.process.pid), "it is gone")
         spare = _spare(server, abandoned)
         assert service.sessions() == {}
         gate.touch()
@@ -188,47 +186,15 @@ def test_it_ends_with_its_server(tmp_path: Path, number: signal.Signals, ready: 
         processes = below(server.process.pid)
         server.process.send_signal(number)
         assert server.process.wait(60) == (-number if number == signal.SIGKILL else 0)
-        eventually(lambda: all(map(is_gone, processes)))
-        eventually(lambda: not list(Path(scratch).iterdir()))
-
-
-class _Here:
-    """A server in this process, whose spare interpreter is in reach."""
-
-    def __init__(self, server: LocalServer) -> None:
-        self.server = server
-        self.supply: InterpreterSupply = server._pool._supply
-
-    async def spare(self) -> int:
-        """Wait until it is ready; gives its process id."""
-        assert self.supply._spare is not None
-        spare = await self.supply._spare
-        assert spare.interpreter._pid is not None
-        return spare.interpreter._pid
-
-    async def run(self, code: str) -> str:
-        """Run code in a new session; gives what it prints."""
-        ran = await self.server._pool.execute(ExecuteRequest(code))
-        return "".join(output.data for output in ran.outputs)
-
-
-@asynccontextmanager
-async def _here(kernel_name: str = "python3") -> AsyncIterator[_Here]:
-    server = LocalServer(kernel_name=kernel_name)
-    server.start()
-    try:
-        yield _Here(server)
-    finally:
-        await server.aclose()
+        eventually(lambda: all(map(is_gone, processes)), "all processes are gone")
+        eventually(lambda: not list(Path(scratch).iterdir()), "all files are gone")
 
 
 async def test_one_that_died_while_it_waited_is_replaced_and_nobody_notices() -> None:
-    async with _here() as here:
-        dead = await here.spare()
-        psutil.Process(dead).kill()
-        # It has ended whole, and is left for the server to find.
-        await asyncio.to_thread(os.waitid, os.P_PID, dead, os.WEXITED | os.WNOWAIT)
-        assert int(await here.run(PID)) != dead
+    async with embedded() as server:
+        dead = await server.spare()
+        await kill(dead)
+        assert int(await server.run(PID)) != dead
 
 
 async def test_one_that_waited_while_the_kernelspec_changed_is_replaced(
@@ -236,11 +202,11 @@ async def test_one_that_waited_while_the_kernelspec_changed_is_replaced(
 ) -> None:
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     kernelspecs.install(tmp_path, "marked", kernelspecs.IPYKERNEL, MARK="old")
-    async with _here("marked") as here:
-        waited = await here.spare()
+    async with embedded(kernel_name="marked") as server:
+        waited = await server.spare()
         kernelspecs.install(tmp_path, "marked", kernelspecs.IPYKERNEL, MARK="new")
-        assert await here.run("import os; print(os.environ['MARK'])") == "new\n"
-        eventually(lambda: not psutil.pid_exists(waited))
+        assert await server.run("import os; print(os.environ['MARK'])") == "new\n"
+        assert not psutil.pid_exists(waited)
 
 
 def _environment(root: Path) -> Path:
@@ -261,9 +227,9 @@ async def test_one_that_waited_while_a_package_was_installed_is_replaced(
     packages = _environment(tmp_path)
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "editable.py").write_text("answer = 42")
-    async with _here("other") as here:
-        await here.spare()
+    async with embedded(kernel_name="other") as server:
+        await server.spare()
         (packages / "editable.pth").write_text(str(tmp_path / "project"))
-        assert await here.run("import editable; print(editable.answer)") == "42\n"
-        waited = await here.spare()
-        assert int(await here.run(PID)) == waited
+        assert await server.run("import editable; print(editable.answer)") == "42\n"
+        waited = await server.spare()
+        assert int(await server.run(PID)) == waited

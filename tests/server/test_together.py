@@ -11,6 +11,7 @@ import pytest
 import together
 from together.types.execute_response import SuccessfulExecution
 
+from tests.server.bundles import good_bundle
 from tests.support.servers import ServerProcess, serving
 
 
@@ -65,15 +66,7 @@ def test_files_are_uploaded(client: together.Together, session_id: str) -> None:
 
 
 def test_every_kind_of_data_fits_its_models(client: together.Together, session_id: str) -> None:
-    bundle = {
-        "application/geo+json": {"type": "Point"},
-        "application/json": {"a": [1, None]},
-        "application/vnd.vega.v5+json": {"marks": []},
-        "application/vnd.vegalite.v4+json": {"mark": "bar"},
-        "image/png": "iVBORw0KGgo=",
-        "text/html": "<b>bold</b>",
-        "text/plain": "bold",
-    }
+    bundle = good_bundle()
     code = f"display({bundle!r}, raw=True)"
     (output,) = _execute(client, code, session_id=session_id).data.outputs
     assert output.type == "display_data"

@@ -22,7 +22,7 @@ def decode(files: Sequence[File]) -> list[tuple[PurePosixPath, bytes]]:
             is not what its encoding says.
     """
     decoded = [
-        (_checked_name(file.name, f"files.{i}.name"), _content(file, f"files.{i}.content"))
+        (_checked_name(file.name, f"files.{i}.name"), _decoded_content(file, f"files.{i}.content"))
         for i, file in enumerate(files)
     ]
     names = {name for name, _ in decoded}
@@ -41,7 +41,7 @@ def write(directory: Path, files: Sequence[tuple[PurePosixPath, bytes]]) -> None
     """
     for i, (name, _) in enumerate(files):
         with _rejecting_errors(i):
-            _check_place(directory, name, i)
+            _check_path(directory, name, i)
     for i, (name, content) in enumerate(files):
         with _rejecting_errors(i):
             path = directory / name
@@ -55,7 +55,7 @@ def remove(*directories: Path) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _check_place(directory: Path, name: PurePosixPath, i: int) -> None:
+def _check_path(directory: Path, name: PurePosixPath, i: int) -> None:
     """Check that a file can be written here. To open a pipe would block the whole server."""
     path = directory / name
     with suppress(FileNotFoundError, NotADirectoryError):
@@ -101,7 +101,7 @@ def _is_encodable(name: str) -> bool:
     return "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _content(file: File, param: str) -> bytes:
+def _decoded_content(file: File, param: str) -> bytes:
     try:
         return file.to_bytes()
     except ValueError as error:

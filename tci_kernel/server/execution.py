@@ -1,0 +1,53 @@
+"""Code on its way through an interpreter, from the request to the reply."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tci_kernel.server.channels import Message
+from tci_kernel.server.collector import OutputCollector
+
+
+class Execution:
+    """Code that runs.
+
+    Args:
+        msg_id: the id of the request.
+
+    Attributes:
+        collector: its outputs so far.
+        exits: whether it has told the interpreter to exit.
+        idle: set once it has ended; outlives the cancellation of a call that waits for it.
+    """
+
+    def __init__(self, msg_id: str) -> None:
+        self.msg_id = msg_id
+        self.collector = OutputCollector()
+        self.exits = False
+        self.idle = asyncio.Event()
+
+    def handle_output(self, message: Message) -> None:
+        """Collect what the code produced. What a thread prints after its end is dropped."""
+        if self.idle.is_set():
+            return
+        if message.content.get("execution_state") == "idle":
+            self.idle.set()
+        self.collector.collect(message.type, message.content)
+
+    def handle_reply(self, reply: Message) -> None:
+        """Read the reply. It tells of a failure even where its traceback could not be sent.
+
+        The traceback in it is not looked at: after an `await` it may be an earlier call's.
+        """
+        if reply.content.get("status") == "error" and not self.collector.failed:
+            self.collector.collect("error", {**reply.content, "traceback": []})
+        payload = reply.content.get("payload")
+        self.exits = isinstance(payload, list) and any(map(_is_exit, payload))
+
+
+def _is_exit(item: Any) -> bool:
+    """Whether an item of a payload, as `exit` leaves it, announces the end of the process."""
+    return (
+        isinstance(item, dict) and item.get("source") == "ask_exit" and not item.get("keepkernel")
+    )
