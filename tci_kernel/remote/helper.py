@@ -203,7 +203,6 @@ class Helper:
 
     def do_inspect(self, code, cursor_pos, detail_level):
         """What is known of the name at the cursor, as ipykernel gives it."""
-        self.warming.join()
         return result_of(self.shell.kernel.do_inspect(code, cursor_pos, detail_level))
 
     def do_user_expressions(self, expressions):

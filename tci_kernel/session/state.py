@@ -70,7 +70,7 @@ class SessionState:
             self._succeeded.append(replace(cell, frontend=None))
 
     def replayable(self) -> list[Cell]:
-        """The cells that succeeded, in order: of the sessions since the last replay, and of this."""
+        """The cells that succeeded, in order: in this session, and in those since a replay."""
         return [*self._earlier, *self._succeeded]
 
     def set_replayable(self, cells: list[Cell]) -> None:

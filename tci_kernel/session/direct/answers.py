@@ -64,21 +64,22 @@ def read(answer: ExecuteResponse, number: int, doubt: TCIError | None) -> Answer
         number: the cell's number.
         doubt: what is to be said of the session that it ran in.
     """
-    read = Answer(number)
-    ended = _read_outputs(read, answer.outputs)
-    doubts = list(_doubts(answer, doubt))
-    read.messages += doubts
-    read.is_whole = ended is not None
-    # Code can show errors and go on: the interpreter's own word, where it comes, counts.
-    errors = [message for message in read.messages if message.type == "error"]
-    if ended is not None and not ended.get("failed") and not doubts:
-        errors = []
-    read.failure = errors[-1] if errors else None
+    found = Answer(number)
+    ended, place = _read_outputs(found, answer.outputs)
+    found.messages += _doubts(answer, doubt)
+    found.is_whole = ended is not None
     if ended is None:
-        read.messages, read.failure = _with_one_error(read.messages)
-    else:
-        _read_end(read, ended, is_final=not doubts)
-    return read
+        found.messages, found.failure = _with_one_error(found.messages)
+        return found
+    _read_end(found, ended)
+    # Code can show errors and go on: until its end, the interpreter's own word counts.
+    late = [message for message in found.messages[place:] if message.type == "error"]
+    shown = [message for message in found.messages[:place] if message.type == "error"]
+    if late:
+        found.failure = late[-1]
+    elif ended.get("failed") and found.failure is None and shown:
+        found.failure = shown[-1]
+    return found
 
 
 def extras(output: Output) -> Mapping[str, Any]:
@@ -89,12 +90,13 @@ def extras(output: Output) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _read_outputs(read: Answer, outputs: Sequence[Output]) -> Mapping[str, Any] | None:
-    """Take the messages of the outputs; gives what the helper says of the cell's end, if it does.
+def _read_outputs(found: Answer, outputs: Sequence[Output]) -> tuple[Mapping[str, Any] | None, int]:
+    """Take the messages of the outputs; without a helper these are the outputs themselves.
 
-    Without a helper these are the outputs themselves.
+    Returns:
+        what the helper says of the cell's end, if it does, and how many messages came before.
     """
-    ended = None
+    ended, place = None, 0
     is_known = False  # whether the text of an error stands for one that came in its parts
     for output in outputs:
         beside = extras(output)
@@ -102,12 +104,12 @@ def _read_outputs(read: Answer, outputs: Sequence[Output]) -> Mapping[str, Any] 
         if output.type == "error" and is_known:
             is_known = False
         elif kind == "end":
-            ended = beside if _is_end(beside) else ended
+            ended, place = (beside, len(found.messages)) if _is_end(beside) else (ended, place)
             is_known = is_known or isinstance(beside.get("failure"), dict)
         elif kind != "reply":
             is_known = is_known or kind == "error"
-            read.messages.append(_message(output, beside, read.number))
-    return ended
+            found.messages.append(_message(output, beside, found.number))
+    return ended, place
 
 
 def _message(output: Output, beside: Mapping[str, Any], number: int) -> Message:
@@ -127,14 +129,14 @@ def _is_end(fields: Mapping[str, Any]) -> bool:
     return isinstance(count, int) and count >= 1
 
 
-def _read_end(read: Answer, ended: Mapping[str, Any], *, is_final: bool) -> None:
+def _read_end(found: Answer, ended: Mapping[str, Any]) -> None:
     """Take what the helper says of the cell's end: its number, its payload, a silent failure."""
     payload, silent = ended.get("payload"), ended.get("failure")
-    read.number = ended["count"] - 1
+    found.number = ended["count"] - 1
     if isinstance(payload, list):
-        read.payload = [item for item in payload if isinstance(item, dict)]
-    if is_final and ended.get("failed") and isinstance(silent, dict):
-        read.failure = _error(silent)
+        found.payload = [item for item in payload if isinstance(item, dict)]
+    if ended.get("failed") and isinstance(silent, dict):
+        found.failure = _error(silent)
 
 
 def _doubts(answer: ExecuteResponse, doubt: TCIError | None) -> Iterator[Message]:

@@ -14,7 +14,6 @@ from tci_kernel.core.errors import TCIError
 from tci_kernel.remote import loader
 from tci_kernel.remote.helper import HIDDEN, MODULE, ORIGIN
 from tci_kernel.session.direct.answers import extras
-from tci_kernel.session.runner import QUESTION_LIMIT
 
 
 class Helper:
@@ -69,8 +68,8 @@ class Helper:
             return None
         return _reply(answer.outputs)
 
-    async def ask(self, name: str, **arguments: Any) -> Any:
-        """Call the helper for who types; None if it does not answer in time.
+    async def ask(self, name: str, limit: float, **arguments: Any) -> Any:
+        """Call the helper for who types; None if it does not answer in `limit` seconds.
 
         A question that takes longer goes on: to hang up would interrupt what it runs, an import
         for instance, at any point. Its answer is kept for the same question, asked again. Other
@@ -78,7 +77,7 @@ class Helper:
         """
         code = _code(name, arguments)
         with suppress(TimeoutError, TCIError):
-            async with asyncio.timeout(QUESTION_LIMIT):
+            async with asyncio.timeout(limit):
                 if self._question is not None and self._question[0] != code:
                     await asyncio.wait({self._question[1]})
                     self._question = None

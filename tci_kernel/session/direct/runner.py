@@ -17,13 +17,17 @@ from tci_kernel.session.direct.answers import Answer, read
 from tci_kernel.session.direct.helper import Helper, hidden
 from tci_kernel.session.direct.sending import Sending
 from tci_kernel.session.notice import Notice, noticed
-from tci_kernel.session.runner import RunnerOptions
+from tci_kernel.session.runner import QUESTION_LIMIT, RunnerOptions
 from tci_kernel.session.state import SessionState
 
-# The questions that the helper answers: its method, and the fields of its reply with their types.
-_QUESTIONS: Mapping[str, tuple[str, Mapping[str, type]]] = {
-    "complete_request": ("complete", {"matches": list}),
-    "inspect_request": ("inspect", {"data": dict, "found": bool}),
+# Seconds that who asks about a name waits, which no client bounds.
+INSPECTION_LIMIT = 5.0
+
+# The questions that the helper answers: its method, the seconds that it has, and the fields of its
+# reply with their types.
+_QUESTIONS: Mapping[str, tuple[str, float, Mapping[str, type]]] = {
+    "complete_request": ("complete", QUESTION_LIMIT, {"matches": list}),
+    "inspect_request": ("inspect", INSPECTION_LIMIT, {"data": dict, "found": bool}),
 }
 
 # How our server names the end of an interpreter, in an error of the cell that it died in.
@@ -92,8 +96,8 @@ class DirectRunner:
             return Message("comm_info_reply", {"status": "ok", "comms": {}})
         if request.type not in _QUESTIONS or self._running or not self._helper().is_installed:
             return None
-        method, fields = _QUESTIONS[request.type]
-        content = await self._helper().ask(method, **request.content)
+        method, limit, fields = _QUESTIONS[request.type]
+        content = await self._helper().ask(method, limit, **request.content)
         if not isinstance(content, dict):
             return None
         if not all(isinstance(content.get(name), kind) for name, kind in fields.items()):
@@ -181,11 +185,11 @@ class DirectRunner:
 
         The cell itself tells of the death; the next one begins a new session.
         """
-        failed = answer.failure
-        if failed is None or answer.is_whole:
+        if answer.failure is None:
             return
-        was_there = self._helper().is_installed or failed.content["ename"] == _DIED
-        if was_there and await self._state.is_gone():
+        is_cut_off = bool(self._helper().is_installed) and not answer.is_whole
+        is_dead = answer.failure.content["ename"] == _DIED
+        if (is_cut_off or is_dead) and await self._state.is_gone():
             self._state.begin(None)
 
     def _interrupted(self, sending: Sending) -> Interrupted:
