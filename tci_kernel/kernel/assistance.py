@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from tci_kernel._version import __version__
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.lines import command_at, local_cell
 from tci_kernel.core.messages import Message, error_of, no_debugger
+from tci_kernel.kernel.analysis import StaticAnalysis
 from tci_kernel.kernel.vscode import background_call
 
 if TYPE_CHECKING:
@@ -39,10 +39,6 @@ QUICK = frozenset(
         "is_complete_request",
     }
 )
-
-# Seconds that static analysis may take. JupyterLab waits 1 s for completions.
-ANALYSIS_LIMIT = 0.8
-
 
 # Seconds until cells are written to the history. A disk may take its time, which no reply waits
 # for, and an editor may kill the kernel without notice soon after.
@@ -79,10 +75,9 @@ class Assistance(Kernel):
         super().__init__(**kwargs)
         self.running: asyncio.Task[None] | None = None
         self.running_parent: dict[str, Any] = {}
-        self._cells: list[str] = []  # the user's code, for static analysis
+        self._analysis = StaticAnalysis()
         self._history: CellHistory | None = None
         self._saving: asyncio.TimerHandle | None = None
-        self._analysing = threading.Lock()
 
     @property
     def session_in_use(self) -> RemoteSession | None:
@@ -107,7 +102,7 @@ class Assistance(Kernel):
     def remember(self, cell: Cell, result: str | None) -> None:
         """Note a cell that the user has run, with the text of its result."""
         if local_cell(cell.code) is None:
-            self._cells.append(cell.code)
+            self._analysis.cells.append(cell.code)
         self.history.store(cell.number, cell.code, result)
         if self._saving is None:
             self._saving = asyncio.get_running_loop().call_later(SAVE_AFTER, self._save_history)
@@ -206,7 +201,7 @@ class Assistance(Kernel):
         question = Message("complete_request", {"code": code, "cursor_pos": cursor_pos})
         if (reply := await self.ask_session(question)) is not None:
             return dict(reply)
-        found = await self._analyse(static_completions, code, cursor_pos)
+        found = await self._analysis.run(static_completions, code, cursor_pos)
         return found or {
             "status": "ok",
             "matches": [],
@@ -230,7 +225,7 @@ class Assistance(Kernel):
         content = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}
         if (reply := await self.ask_session(Message("inspect_request", content))) is not None:
             return dict(reply)
-        found = await self._analyse(static_inspection, code, cursor_pos)
+        found = await self._analysis.run(static_inspection, code, cursor_pos)
         return found or {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
     # The content passes as it came: what is missing or odd in it is the history's to judge.
@@ -284,35 +279,3 @@ class Assistance(Kernel):
         reply = parent["header"]["msg_type"].replace("_request", "_reply")
         if self.session:
             self.session.send(socket, reply, content, parent, ident=ident)
-
-    async def _analyse(
-        self, function: Callable[[str, int, str], dict[str, Any]], code: str, cursor_pos: int
-    ) -> dict[str, Any] | None:
-        """Run a static analysis in a thread, which nobody waits for beyond the limit.
-
-        One at a time: jedi is not safe in several threads. None where it is busy or too slow.
-        """
-        if not self._analysing.acquire(blocking=False):
-            return None
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[dict[str, Any]] = loop.create_future()
-        context = "\n".join(self._cells)
-
-        def deliver(reply: dict[str, Any]) -> None:
-            if not found.done():
-                found.set_result(reply)
-
-        def analyse() -> None:
-            try:
-                reply = function(code, cursor_pos, context)
-            finally:
-                self._analysing.release()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(deliver, reply)
-
-        threading.Thread(target=analyse, daemon=True, name="analysis").start()
-        try:
-            async with asyncio.timeout(ANALYSIS_LIMIT):
-                return await found
-        except TimeoutError:
-            return None
