@@ -34,7 +34,7 @@ Usage: %%local
   variables between the two.
 """
 
-NO_INPUT = "input() can't ask here: whoever runs this notebook takes no questions."
+NO_INPUT = "input() can't ask: who runs this notebook takes no questions."
 
 
 class LocalShell:

@@ -35,8 +35,8 @@ BACKGROUND = "__jupyter_exec_background__"
 THREADS_LIMIT = 5.0
 
 NO_INPUT = (
-    "input() can't ask here: code runs in a code interpreter that has no way to ask back. Put the "
-    "value into the cell instead."
+    "input() can't ask: a code interpreter has no way to ask back.\n"
+    "Put the value into the cell instead."
 )
 
 

@@ -15,6 +15,7 @@ from tci_kernel.config.traits import Seconds
 from tci_kernel.core.cell import Cell, File
 from tci_kernel.core.errors import SessionExpired, TCIError
 from tci_kernel.core.messages import Message, stream
+from tci_kernel.core.text import wrapped
 from tci_kernel.remote import loader
 from tci_kernel.session.direct import programs
 from tci_kernel.session.direct.runner import DirectRunner
@@ -279,7 +280,7 @@ class RemoteSession(Configurable):
 
     async def _run_again(self, cell: Cell, expired: SessionExpired) -> AsyncGenerator[Message]:
         """Run the cells of an expired session again in a new one, and then a cell."""
-        yield stream("stderr", f"{expired.what.splitlines()[0]}\n")
+        yield stream("stderr", wrapped(f"{expired.what.splitlines()[0]}\n"))
         async with aclosing(self.replay(interactive=cell.interactive)) as messages:
             async for message in messages:
                 yield message

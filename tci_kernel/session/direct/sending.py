@@ -11,7 +11,7 @@ from tci_kernel.client.failures import failure
 from tci_kernel.client.retry import Backoff
 from tci_kernel.client.schema import ExecuteResponse
 from tci_kernel.core.errors import TCIError
-from tci_kernel.core.text import duration
+from tci_kernel.core.text import duration, wrapped
 
 # Seconds after which a running cell shows for how long it has run, and between two updates.
 NOTICE_AFTER = 3.0
@@ -67,7 +67,7 @@ class Sending:
             self.is_out = False
             end = time.monotonic() + pause
             while (left := end - time.monotonic()) > 0:
-                yield f"{reason}\nTrying again in {duration(left + 0.5)}"
+                yield wrapped(f"{reason}\nTrying again in {duration(left + 0.5)}")
                 await asyncio.sleep(min(left, NOTICE_INTERVAL))
 
     async def _is_done(self, request: asyncio.Task[ExecuteResponse], start: float) -> bool:
