@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,7 +122,9 @@ def test_each_tci_line_works_and_completes(jupyter: JupyterServer, page: Page) -
     for index in (2, 3, 5, 9, 10):
         expect(notebook.output(index).locator("table")).to_be_visible()
     count = len(TCI_LINES)
-    old = notebook.output(count - 1).inner_text().split()[-1]
+    attach = re.search(r"%tci attach (\S+)", notebook.output(count - 1).inner_text())
+    assert attach is not None
+    old = attach[1]
     notebook.editor(count).click()
     page.keyboard.press("End")
     page.keyboard.type(old)
