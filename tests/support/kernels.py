@@ -8,15 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
-from jupyter_kernel_test.msgspec_v5 import (
-    msg_structure_validator,
-    schema_fragments,
-    validate_message,
-)
 
 from tests.support.waiting import PATIENCE, received, until
 
@@ -150,16 +147,22 @@ def _answering(msg_id: str, messages: Iterator[Message]) -> Iterator[Message]:
     return (one for one in messages if one["parent_header"].get("msg_id") == msg_id)
 
 
+@cache
+def _schema() -> Any:
+    """Jupyter's test suite for messages, loaded for the first of them: that takes a second."""
+    return import_module("jupyter_kernel_test.msgspec_v5")
+
+
 def check(message: Message) -> None:
     """Check a message against the schema of the protocol, for the types that the suite has."""
     kind = message["msg_type"]
-    if kind not in schema_fragments:
-        msg_structure_validator.validate(message)
+    if kind not in _schema().schema_fragments:
+        _schema().msg_structure_validator.validate(message)
     elif message["content"].get("status") == "aborted":
         # The protocol's word; the suite's schema knows "abort", which no kernel sends.
         assert message["content"] == {"status": "aborted"}
     else:
-        validate_message(message, kind)
+        _schema().validate_message(message, kind)
 
 
 # For services that play a script: the kernel then sends the users' cells and nothing else.
