@@ -48,7 +48,7 @@ pictures: $(VENV)/.dev clients
 
 # Many cells with random faults; the suite has a shorter run of it.
 soak: $(VENV)/.dev
-	SOAK_CELLS=20000 $(BIN)/python -m pytest tests/faults/test_soak.py
+	SOAK_CELLS=20000 $(BIN)/python -m pytest --timeout=0 tests/faults/test_soak.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
