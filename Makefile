@@ -19,8 +19,9 @@ demo: $(VENV)/.demo
 	@echo "  $(CURDIR)/$(DEMO)/tour.ipynb   the executed notebook"
 	@echo "  $(CURDIR)/$(DEMO)/tour.html    the same as a page, for any browser"
 
-# One process of tests for each core; each takes whole files, whose tests share what they start.
-PYTEST ?= --numprocesses=auto --dist=loadfile
+# One process of tests for each core; each takes whole files, whose tests share what they start, in
+# the order of tests/conftest.py.
+PYTEST ?= --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 test: $(VENV)/.dev
 	$(BIN)/coverage erase

@@ -13,6 +13,20 @@ from tests.support.interpreters import Interpreter, interpreter
 from tests.support.kernels import KernelDriver, kernel
 from tests.support.servers import ServerProcess, serving
 
+# The rooms whose files take longest, in this order, and then the others.
+LONGEST = ("clients", "differential", "packaging", "documents", "faults", "files", "protocol")
+
+
+def room(path: Path) -> str:
+    """The room of a test file."""
+    return path.relative_to(Path(__file__).parent).parts[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: no process is left with a long file at the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(room(item.path), len(places)))
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[ServerProcess]:
