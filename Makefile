@@ -37,11 +37,18 @@ $(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json | program
 	cd $(VSCODE) && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# Only what is missing is installed, each by itself: Debian's npm can't stand beside Node from
+# elsewhere, which brings its own.
 programs:
-	@for name in chromium node npm; do command -v $$name > /dev/null || missing=1; done; \
-	[ -z "$$missing" ] || { \
-		as=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$as apt-get update -qq && $$as apt-get install -qq --yes chromium nodejs npm; }
+	@has() { for name; do command -v $$name > /dev/null && return; done; false; }; \
+	missing=; \
+	has chromium chromium-browser google-chrome || missing=chromium; \
+	has node || missing="$$missing nodejs"; \
+	has npm || missing="$$missing npm"; \
+	[ -n "$$missing" ] || exit 0; \
+	as=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$as apt-get update -qq; \
+	for name in $$missing; do $$as apt-get install -qq --yes $$name || exit 1; done
 
 # The pictures of JupyterLab in the documents, taken while its tests run.
 pictures: $(VENV)/.dev clients
