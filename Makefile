@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 VSCODE := tests/clients/vscode
 
-.PHONY: demo test clients programs pictures soak lint format bench openapi docs constraints dist clean
+.PHONY: demo test check clients programs pictures soak lint format bench openapi docs constraints dist clean
 
 # Execute the tour on the local kernel, to a notebook and a page.
 demo: $(VENV)/.demo
@@ -28,6 +28,13 @@ test: $(VENV)/.dev
 	$(BIN)/coverage run -m pytest $(PYTEST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# What needs no kernel, no server and no environment: seconds, for while one works.
+check: $(VENV)/.dev
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --dist=worksteal -p no:schemathesis \
+		tests/unit
 
 # What the tests of real clients need beside Python's packages: a browser, and the packages of VS
 # Code's extension for Node. Where it is missing, these tests are skipped.
@@ -61,6 +68,7 @@ soak: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 format: $(VENV)/.dev
