@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 VSCODE := tests/clients/vscode
 
-.PHONY: demo test clients programs pictures soak lint format bench openapi docs constraints dist clean
+.PHONY: demo test check clients programs pictures soak lint format bench openapi docs constraints dist clean
 
 # Execute the tour on the local kernel, to a notebook and a page.
 demo: $(VENV)/.demo
@@ -19,14 +19,22 @@ demo: $(VENV)/.demo
 	@echo "  $(CURDIR)/$(DEMO)/tour.ipynb   the executed notebook"
 	@echo "  $(CURDIR)/$(DEMO)/tour.html    the same as a page, for any browser"
 
-# One process of tests for each core; each takes whole files, whose tests share what they start.
-PYTEST ?= --numprocesses=auto --dist=loadfile
+# One process of tests for each core; each takes whole files, whose tests share what they start, in
+# the order of tests/conftest.py.
+PYTEST ?= --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 test: $(VENV)/.dev
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PYTEST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# What needs no kernel, no server and no environment: seconds, for while one works.
+check: $(VENV)/.dev
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --dist=worksteal -p no:schemathesis \
+		tests/unit
 
 # What the tests of real clients need beside Python's packages: a browser, and the packages of VS
 # Code's extension for Node. Where it is missing, these tests are skipped.
@@ -36,11 +44,18 @@ $(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json | program
 	cd $(VSCODE) && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# Only what is missing is installed, each by itself: Debian's npm can't stand beside Node from
+# elsewhere, which brings its own.
 programs:
-	@for name in chromium node npm; do command -v $$name > /dev/null || missing=1; done; \
-	[ -z "$$missing" ] || { \
-		as=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$as apt-get update -qq && $$as apt-get install -qq --yes chromium nodejs npm; }
+	@has() { for name; do command -v $$name > /dev/null && return; done; false; }; \
+	missing=; \
+	has chromium chromium-browser google-chrome || missing=chromium; \
+	has node || missing="$$missing nodejs"; \
+	has npm || missing="$$missing npm"; \
+	[ -n "$$missing" ] || exit 0; \
+	as=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$as apt-get update -qq; \
+	for name in $$missing; do $$as apt-get install -qq --yes $$name || exit 1; done
 
 # The pictures of JupyterLab in the documents, taken while its tests run.
 pictures: $(VENV)/.dev clients
@@ -48,11 +63,12 @@ pictures: $(VENV)/.dev clients
 
 # Many cells with random faults; the suite has a shorter run of it.
 soak: $(VENV)/.dev
-	SOAK_CELLS=20000 $(BIN)/python -m pytest tests/faults/test_soak.py
+	SOAK_CELLS=20000 $(BIN)/python -m pytest --timeout=0 tests/faults/test_soak.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 format: $(VENV)/.dev

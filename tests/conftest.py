@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -11,7 +12,42 @@ import pytest
 
 from tests.support.interpreters import Interpreter, interpreter
 from tests.support.kernels import KernelDriver, kernel
+from tests.support.measuring import PROGRAMS, VARIABLE, write_unmeasured_interpreter
 from tests.support.servers import ServerProcess, serving
+
+# The rooms whose files take longest, in this order, and then the others.
+LONGEST = ("clients", "differential", "packaging", "documents", "faults", "files", "protocol")
+
+
+def room(path: Path) -> str:
+    """The room of a test file."""
+    return path.relative_to(Path(__file__).parent).parts[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: no process is left with a long file at the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(room(item.path), len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unmeasured_interpreters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps coverage out of the processes that sessions run in, where no code is the package's."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get(VARIABLE):
+            place = tmp_path_factory.mktemp("unmeasured")
+            write_unmeasured_interpreter(place)
+            patch.setenv("JUPYTER_PATH", str(place), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unmeasured_programs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keeps it out of whole programs as well, in the rooms of those."""
+    with pytest.MonkeyPatch.context() as patch:
+        if room(request.path) in PROGRAMS:
+            patch.delenv(VARIABLE, raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ import nbformat
 from jupyter_client.kernelspec import get_kernel_spec
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+
+from tests.support.waiting import until
 
 TOKEN = "a-token-for-browsers"
 
@@ -92,19 +93,14 @@ def serving_jupyter(*command: str, home: Path, environment: Mapping[str, str]) -
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait_until_it_listens(port, process)
+        until(lambda: _listens(port, process), "Jupyter's server")
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"Jupyter has ended with {process.returncode}")
+def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, f"Jupyter has ended with {process.returncode}"
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0

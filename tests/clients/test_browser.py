@@ -178,11 +178,14 @@ def test_a_long_cell_says_for_how_long_it_runs_until_it_is_stopped(
 
 
 def test_the_notice_of_a_long_cell_is_not_saved(jupyter: JupyterServer, page: Page) -> None:
-    code = "%tci status\nimport time\ntime.sleep(4)\nprint('done')"
+    noticed = jupyter.folder / "noticed"
+    wait = f"import os, time\nwhile not os.path.exists({str(noticed)!r}): time.sleep(0.01)"
+    code = f"%tci status\n{wait}\nprint('done')"
     jupyter.write("notice.ipynb", "tci", code, "pass")
     notebook = NotebookPage.open(page, jupyter, "lab", "notice.ipynb")
     notebook.begin(0)
     expect(notebook.output(0)).to_contain_text("Running for")
+    noticed.touch()
     notebook.expect_number(0, 1)
     expect(notebook.output(0)).to_contain_text("done")
     expect(notebook.output(0)).to_contain_text("Round trip")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
 from tests.support.servers import ServerProcess
+from tests.support.waiting import until
 
 ENTER, TAB, UP, CONTROL_C, CONTROL_D = "\r", "\t", "\x1b[A", "\x03", "\x04"
 
@@ -37,6 +38,18 @@ class Console:
         """Wait for words in this order, between which colours may be set."""
         self.terminal.expect(".*?".join(map(re.escape, words)))
 
+    def completes(self, rest: str) -> Callable[[], bool]:
+        """Presses the key for it, and says whether the rest of a word comes.
+
+        On a busy machine an answer in time may be an empty one.
+        """
+
+        def press() -> bool:
+            self.type(TAB)
+            return self.terminal.expect([re.escape(rest), pexpect.TIMEOUT], timeout=3) == 0
+
+        return press
+
     def expect_prompt(self, number: int) -> None:
         self.expect("In [", f"m{number}\x1b")
 
@@ -60,9 +73,7 @@ def test_cells_completion_and_history(console: Console) -> None:
     console.type("remote_name = 6 * 7" + ENTER)
     console.expect_prompt(2)
     console.type("remo")
-    # On a busy machine an answer in time may be an empty one.
-    while console.terminal.expect([re.escape("te_name"), pexpect.TIMEOUT], timeout=3):
-        console.type(TAB)
+    until(console.completes("te_name"), "the rest of a name")
     console.type(" + 1" + ENTER)
     console.expect("43")
     console.expect_prompt(3)

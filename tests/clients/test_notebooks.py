@@ -67,11 +67,15 @@ def test_nbclient_at_a_remote_service(
 async def test_a_notice_is_not_saved_and_what_the_cell_showed_before_it_is(tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as file:
         file.truncate(200_000_000)
-    waiting = "\nimport time; time.sleep(4); print('done')"
+    noticed = tmp_path / "noticed"
+    wait = (
+        f"\nimport os, time\nwhile not os.path.exists({str(noticed)!r}): time.sleep(0.01)"
+        f"\nos.remove({str(noticed)!r})"
+    )
     book = notebook(
-        f"%tci status{waiting}",
-        f"%tci ls\n%tci upload large{waiting}",
-        f"%tci new{waiting[:-14]}",
+        f"%tci status{wait}\nprint('done')",
+        f"%tci ls\n%tci upload large{wait}\nprint('done')",
+        f"%tci new{wait}",
     )
     shown = []
 
@@ -80,6 +84,8 @@ async def test_a_notice_is_not_saved_and_what_the_cell_showed_before_it_is(tmp_p
 
         def process_message(self, message: Any, *place: Any) -> Any:
             shown.append(str(message["content"].get("data")))
+            if "Running for" in shown[-1]:
+                noticed.touch()
             return super().process_message(message, *place)
 
     client = Attended(book, kernel_name="tci-local", resources={"metadata": {"path": tmp_path}})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from tests.differential.causes import Cause, leave_out
 from tests.differential.expected_differences import EXPECTED, causes_of
 from tests.differential.normalise import Entry, Normaliser, difference
 from tests.differential.notebooks import Cell, read, topics
-from tests.support.kernels import PATIENCE, KernelDriver, kernel
+from tests.support.kernels import KernelDriver, kernel
+from tests.support.waiting import until
 
 
 class Side:
@@ -40,12 +40,14 @@ class Side:
 
     def _type(self, text: str) -> None:
         client = self._driver.client
-        limit = time.monotonic() + PATIENCE
-        while not client.shell_channel.msg_ready() and time.monotonic() < limit:
+
+        def ended() -> bool:
             if client.stdin_channel.msg_ready():
                 client.get_stdin_msg()
                 client.input(text)
-            time.sleep(0.01)
+            return bool(client.shell_channel.msg_ready())
+
+        until(ended, "reply of a cell that asks")
 
 
 def run(topic: str) -> Iterator[tuple[Cell, list[Entry], list[Entry]]]:

@@ -23,9 +23,10 @@ from tests.cli.commands import UNSET
 from tests.documents.pages import ROOT
 from tests.server.service import Service
 from tests.support.environments import index
-from tests.support.kernels import PATIENCE, Answer, KernelDriver, kernel
+from tests.support.kernels import Answer, KernelDriver, kernel
 from tests.support.keyrings import FileKeyring, backend
 from tests.support.servers import ServerProcess
+from tests.support.waiting import PATIENCE
 
 # What the pages name, beside what is in a clone.
 FILES = Path(__file__).parent / "files"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import httpx
 import pytest
 
 from tests.support.counting import CountingProxy, counted
-from tests.support.kernels import PATIENCE, KernelDriver, kernel
+from tests.support.kernels import KernelDriver, kernel
 from tests.support.servers import TOKEN, ServerProcess, serving
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,7 @@ def driver(remote: KernelDriver, service: CountingProxy, server: ServerProcess) 
     before = sessions(server)
     assert remote.run("x = 1").reply["status"] == "ok"
     (begun,) = sessions(server) - before
-    deadline = time.monotonic() + PATIENCE
-    while begun in sessions(server):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: begun not in sessions(server), "the end of the session")
     service.taken()
     return remote
 

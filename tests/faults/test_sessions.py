@@ -26,6 +26,7 @@ from tests.support.faulty import (
     stall,
 )
 from tests.support.frontends import Person
+from tests.support.waiting import PATIENCE
 
 OTHER = "ses_" + "b" * 21
 
@@ -52,10 +53,11 @@ async def begun(session: RemoteSession, service: FaultyServer, *codes: str) -> R
 
 
 async def settled(service: FaultyServer) -> None:
-    """Wait until the service has been asked when the session ends."""
-    while not any(request.method == "GET" for request in service.requests):  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
+    """Wait until the service has been asked, in the background, when the session ends."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        _, late = await asyncio.wait(others, timeout=PATIENCE)
+        assert not late, "the service has not said when the session ends"
+    assert any(request.method == "GET" for request in service.requests)
 
 
 def codes(service: FaultyServer) -> list[str]:
@@ -245,7 +247,9 @@ async def test_a_hanging_list_does_not_hold_up_cells(
 ) -> None:
     go = threading.Event()
     service.listed = stall(go)
-    session = await begun(make_session(service.base_url), service)
+    service.play(answer())
+    session = make_session(service.base_url)
+    await run(session)
     async with asyncio.timeout(5):
         assert await run(session) == []
     go.set()

@@ -9,7 +9,6 @@ import json
 import os
 import random
 import socket
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +25,8 @@ from tests.support.faulty import (
     listing,
     raw,
 )
-from tests.support.kernels import BARE, PATIENCE, KernelDriver, kernel
+from tests.support.kernels import BARE, KernelDriver, kernel
+from tests.support.waiting import until
 
 CELLS = int(os.environ.get("SOAK_CELLS", "1000"))
 SEED = 20_251_208
@@ -118,9 +118,7 @@ def interrupted(driver: KernelDriver, world: World, code: str) -> str:
     """Run a cell that never ends, and interrupt it, sometimes twice."""
     world.service.play(world.runs(wait_for_the_end))
     running = driver.client.execute(code)
-    deadline = time.monotonic() + PATIENCE
-    while not world.service.executions and time.monotonic() < deadline:
-        time.sleep(0.002)
+    until(lambda: world.service.executions, "the cell at the service")
     for _ in range(world.random.randrange(1, 3)):
         driver.interrupt()
     return str(driver.finish(running).reply["ename"])

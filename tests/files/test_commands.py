@@ -16,7 +16,7 @@ import pytest
 
 from tests.files.conftest import held
 from tests.support.counting import CountingProxy, counted
-from tests.support.kernels import PATIENCE, Answer, KernelDriver, kernel, shown
+from tests.support.kernels import Answer, KernelDriver, kernel, shown
 from tests.support.servers import TOKEN, serving
 
 
@@ -334,11 +334,9 @@ def test_a_full_disk_in_the_session_leaves_nothing(
 def begin(driver: KernelDriver, line: str) -> str:
     """Send a line and wait until a bar shows how far it is."""
     msg_id = driver.client.execute(line, allow_stdin=True, stop_on_error=False)
-    while True:
-        message = driver.client.get_iopub_msg(timeout=PATIENCE)
-        if message["parent_header"].get("msg_id") == msg_id and "data" in message["content"]:
-            assert "loading: " in message["content"]["data"]["text/plain"]
-            return str(msg_id)
+    shown = driver.until_published(msg_id, lambda message: "data" in message["content"], "a bar")
+    assert "loading: " in shown["content"]["data"]["text/plain"]
+    return str(msg_id)
 
 
 @pytest.mark.parametrize("line", ["upload endless --to new", "download endless --to new/"])

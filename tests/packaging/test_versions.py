@@ -22,6 +22,9 @@ from tests.packaging.environments import (
 )
 from tests.support.tour import TOUR, check_tour
 
+# Where nothing is kept of an earlier run, hundreds of megabytes are downloaded.
+pytestmark = pytest.mark.timeout(900)
+
 # Variables of each kind whose way leads through a package.
 _VARIABLES = """\
 %%local

@@ -6,12 +6,12 @@ import os
 import signal
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
 from tests.support.faulty import answer, faulty_server, stall
-from tests.support.kernels import BARE, PATIENCE, KernelDriver, kernel
+from tests.support.kernels import BARE, KernelDriver, kernel
+from tests.support.waiting import PATIENCE, until
 
 
 def test_names_of_the_session_are_completed(helped: KernelDriver) -> None:
@@ -36,7 +36,8 @@ def test_names_of_the_session_are_inspected(helped: KernelDriver) -> None:
     assert "Helps a lot." in short["data"]["text/plain"]
     assert "return" not in short["data"]["text/plain"]
     assert "return" in whole["data"]["text/plain"]
-    assert helped.inspect("no_such_name")["found"] is False
+    unknown = helped.reply(helped.client.inspect("no_such_name"))["content"]
+    assert unknown["found"] is False
 
 
 def test_without_a_session_the_notebooks_own_code_is_completed_and_nothing_is_sent() -> None:
@@ -57,8 +58,7 @@ def test_nothing_waits_for_a_running_cell() -> None:
     ):
         driver.run("earlier_name = 1")
         running = driver.client.execute("long()")
-        while len(service.executions) < 2:
-            time.sleep(0.01)
+        until(lambda: len(service.executions) == 2, "the long cell at the service")
         assert "earlier_name" in driver.complete("earlier_na")["matches"]
         assert driver.inspect("earlier_name")["status"] == "ok"
         is_complete = driver.reply(driver.client.is_complete("for i in x:"))
@@ -114,8 +114,7 @@ def test_a_kernel_that_is_killed_has_saved_its_cells(tmp_path: Path) -> None:
     path = tmp_path / "tci_kernel" / "history.sqlite"
     with kernel("tci-local", JUPYTER_DATA_DIR=str(tmp_path)) as driver:
         driver.run("kept = 1")
-        while not (path.exists() and saved(path)):
-            time.sleep(0.01)
+        until(lambda: path.exists() and saved(path), "a saved cell")
         os.kill(driver.pid, signal.SIGKILL)
     assert saved(path) == ["kept = 1"]
 

@@ -19,7 +19,8 @@ from jupyter_client.manager import KernelManager
 
 import tci_kernel
 from tests.support.faulty import answer, faulty_server, stall
-from tests.support.kernels import BARE, PATIENCE, KernelDriver, kernel, shown
+from tests.support.kernels import BARE, KernelDriver, kernel, shown
+from tests.support.waiting import PATIENCE, until
 
 
 def test_kernel_info_claims_what_is_true(local_kernel: KernelDriver) -> None:
@@ -98,12 +99,12 @@ def process_of(driver: KernelDriver) -> psutil.Process:
 
 @pytest.mark.parametrize("interrupt", [interrupt_by_message, interrupt_by_signal])
 def test_an_interrupt_stops_the_code_and_keeps_its_variables(
-    each_kernel: KernelDriver, interrupt: Any
+    each_kernel: KernelDriver, interrupt: Any, tmp_path: Path
 ) -> None:
-    each_kernel.run("pass")  # the interpreter has started
-    running = each_kernel.client.execute("before = 'kept'\nimport time\ntime.sleep(60)")
-    wait_until_busy(each_kernel, running)
-    time.sleep(0.3)  # the code has begun, so that there is a variable to keep
+    running = each_kernel.client.execute(
+        f"before = 'kept'\n{sign(tmp_path)}import time\ntime.sleep(60)"
+    )
+    until((tmp_path / "sign").exists, "the cell's beginning")
     start = time.monotonic()
     interrupt(each_kernel)
     cell = each_kernel.finish(running)
@@ -114,12 +115,9 @@ def test_an_interrupt_stops_the_code_and_keeps_its_variables(
     assert time.monotonic() - start < 30  # not the 60 s that the code asked for
 
 
-def wait_until_busy(driver: KernelDriver, msg_id: str) -> None:
-    while True:
-        message = driver.client.get_iopub_msg(timeout=PATIENCE)
-        ours = message["parent_header"].get("msg_id") == msg_id
-        if ours and message["msg_type"] == "execute_input":
-            return
+def sign(directory: Path) -> str:
+    """Code that says, by a file, that it has begun: its output comes at its end."""
+    return f"open({str(directory / 'sign')!r}, 'w').close()\n"
 
 
 @pytest.mark.parametrize("interrupt", [interrupt_by_message, interrupt_by_signal])
@@ -131,11 +129,10 @@ def test_interrupts_of_an_idle_kernel_are_harmless(
     assert each_kernel.run("print('alive')").text() == "alive\n"
 
 
-def test_the_first_cell_can_be_interrupted_and_keeps_its_session() -> None:
+def test_the_first_cell_can_be_interrupted_and_keeps_its_session(tmp_path: Path) -> None:
     with kernel("tci-local") as driver:
-        running = driver.client.execute("first = 1\nimport time\ntime.sleep(60)")
-        wait_until_busy(driver, running)
-        time.sleep(3)  # starting the interpreter is part of the first cell
+        running = driver.client.execute(f"first = 1\n{sign(tmp_path)}import time\ntime.sleep(60)")
+        until((tmp_path / "sign").exists, "the cell's beginning")
         driver.interrupt()
         driver.interrupt()
         assert driver.finish(running).reply["ename"] == "KeyboardInterrupt"
@@ -149,9 +146,7 @@ def test_an_interrupt_at_a_remote_service_says_what_it_does_not_do() -> None:
         kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver,
     ):
         running = driver.client.execute("x")
-        wait_until_busy(driver, running)
-        while not service.requests:
-            time.sleep(0.01)
+        until(lambda: service.requests, "the cell at the service")
         driver.interrupt()
         cell = driver.finish(running)
         go.set()
@@ -182,18 +177,15 @@ def test_a_killed_kernel_leaves_no_process_and_no_directory(signum: signal.Signa
         processes = process_of(driver).children(recursive=True)
         process_of(driver).send_signal(signum)
         assert gone(processes)
-        assert eventually_absent(where.parent)
+        until_absent(where.parent)
 
 
 def gone(processes: list[psutil.Process]) -> bool:
     return not psutil.wait_procs(processes, timeout=20)[1]
 
 
-def eventually_absent(path: Path) -> bool:
-    deadline = time.monotonic() + 20
-    while path.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not path.exists()
+def until_absent(path: Path) -> None:
+    until(lambda: not path.exists(), f"the end of {path}")
 
 
 def test_the_end_of_the_parent_is_the_end_of_the_kernel() -> None:
@@ -213,7 +205,7 @@ def test_the_end_of_the_parent_is_the_end_of_the_kernel() -> None:
         assert len(processes) >= 3
         parent.kill()
     assert gone(processes)
-    assert eventually_absent(where.parent)
+    until_absent(where.parent)
 
 
 def test_a_restart_is_a_new_session() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.support.faulty import answer, faulty_server
-from tests.support.kernels import PATIENCE, Answer, KernelDriver, kernel
+from tests.support.kernels import Answer, KernelDriver, kernel
+from tests.support.waiting import PATIENCE
 
 PNG = "b'\\x89PNG\\r\\n\\x1a\\n'"
 
@@ -32,11 +33,9 @@ def plain(cell: Answer) -> str:
 
 def until_printed(driver: KernelDriver, msg_id: str, text: str) -> None:
     """Wait for a request to print something, while it goes on running."""
-    while True:
-        message = driver.client.get_iopub_msg(timeout=PATIENCE)
-        is_mine = message["parent_header"].get("msg_id") == msg_id
-        if is_mine and text in message["content"].get("text", ""):
-            return
+    driver.until_published(
+        msg_id, lambda message: text in message["content"].get("text", ""), f"{text!r}"
+    )
 
 
 def test_it_keeps_names_and_has_the_notebooks_numbers(driver: KernelDriver) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from tests.support.counting import CountingProxy, counted
 from tests.support.kernels import KernelDriver, kernel, shown
 from tests.support.servers import TOKEN, serving
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -173,8 +173,7 @@ def test_status_does_not_wait_for_another_notebooks_cell(
         other.run(f"%tci attach {session}\nx")
         sent.taken()
         running = other.client.execute("import time; time.sleep(60)")
-        while sent.executions() == 0:
-            time.sleep(0.01)
+        until(sent.executions, "the long cell at the service")
         assert "Files       not known: the session is busy" in shown(driver.run("%tci status"))
         other.interrupt()
         assert other.finish(running).reply["ename"] == "KeyboardInterrupt"
@@ -245,7 +244,8 @@ def test_paths_are_completed_here_and_in_the_session(
     assert sent.executions() == 1
 
 
-def test_names_of_variables_are_completed_on_either_side() -> None:
+def test_names_of_variables_are_completed_on_either_side(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     with (
         serving() as server,
         counted(server.base_url) as sent,
@@ -268,11 +268,13 @@ def test_names_of_variables_are_completed_on_either_side() -> None:
         sent.taken()
         assert complete(driver, "%tci pull ")["matches"] == ["rides", "řada"]
         assert sent.executions() == 1
-        running = driver.client.execute("import time; time.sleep(2)")
-        while not sent.taken():
-            time.sleep(0.01)
+        running = driver.client.execute(
+            f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)"
+        )
+        until(sent.taken, "the long cell at the service")
         assert complete(driver, "%tci pull ")["matches"] == []  # the session is not free
         assert sent.taken() == []
+        gate.touch()
         assert driver.finish(running).reply["status"] == "ok"
         assert complete(driver, "%tci pull ri")["matches"] == ["rides"]
 

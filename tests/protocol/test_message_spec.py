@@ -24,6 +24,9 @@ EXCEPTIONS = {
 }
 
 
+pytestmark = pytest.mark.timeout(2 * upstream.LIMIT)
+
+
 @pytest.fixture(scope="module")
 def tests(downloads: Path) -> Path:
     """The tests of the installed ipykernel."""

@@ -80,7 +80,8 @@ def test_completion_and_inspection_come_from_the_notebooks_code(
     plain_kernel.run("def helpful(a, b=2):\n    'Helps a lot.'\n    return a")
     assert plain_kernel.complete("helpf")["matches"] == ["helpful"]
     assert "Helps a lot." in plain_kernel.inspect("helpful(")["data"]["text/plain"]
-    assert plain_kernel.inspect("no_such_name")["found"] is False
+    unknown = plain_kernel.reply(plain_kernel.client.inspect("no_such_name"))["content"]
+    assert unknown["found"] is False
     whole = plain_kernel.reply(client.is_complete("for i in x:"))["content"]
     assert whole["status"] == "incomplete"
     history = plain_kernel.reply(client.history(hist_access_type="tail", n=1))["content"]

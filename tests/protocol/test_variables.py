@@ -15,7 +15,8 @@ import pytest
 
 from tci_kernel.remote.calls import BEGIN, END
 from tests.support.faulty import SESSION, Action, FaultyServer, answer, faulty_server, http, listing
-from tests.support.kernels import BARE, PATIENCE, Answer, KernelDriver, kernel
+from tests.support.kernels import BARE, Answer, KernelDriver, kernel
+from tests.support.waiting import PATIENCE
 
 VALUES = "{'a': [1, 2**100, (None, float('inf'))], (1, 'k'): {b'x', 1j}, 's': 'tür\\n\"' * 999}"
 

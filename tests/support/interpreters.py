@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,7 @@ from tests.support import plain_kernel
 from tests.support.cache import kept
 from tests.support.environments import make_environment
 from tests.support.kernels import KernelDriver, kernel
+from tests.support.measuring import UNMEASURED
 from tests.support.servers import ServerProcess, serving
 
 # The interpreter of this environment, with its own IPython.
@@ -78,15 +80,16 @@ def interpreter(name: str, cache: Path, specs: Path) -> Iterator[Interpreter]:
             cache / "_".join(IPYTHONS[name]), lambda place: make_environment(place, *IPYTHONS[name])
         )
         _write_kernelspec(specs, name, [f"{directory}/bin/python", "-m", "ipykernel_launcher"])
+    jupyter_path = os.pathsep.join(filter(None, (str(specs), os.environ.get("JUPYTER_PATH"))))
     # Servers kill their interpreters, which may leave jedi's cache broken for all others.
-    places = {"JUPYTER_PATH": str(specs), "XDG_CACHE_HOME": str(specs / "cache")}
+    places = {"JUPYTER_PATH": jupyter_path, "XDG_CACHE_HOME": str(specs / "cache")}
     with serving("--kernel-name", name, **places) as server:
-        yield Interpreter(name, str(specs), server)
+        yield Interpreter(name, jupyter_path, server)
 
 
 def _write_kernelspec(specs: Path, name: str, command: list[str]) -> None:
     argv = [*command, "-f", "{connection_file}"]
     place = specs / "kernels" / name
     place.mkdir(parents=True)
-    spec = {"argv": argv, "display_name": name, "language": "python"}
+    spec = {"argv": argv, "display_name": name, "language": "python", "env": UNMEASURED}
     (place / "kernel.json").write_text(json.dumps(spec))

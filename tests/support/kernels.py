@@ -8,18 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
-from jupyter_kernel_test.msgspec_v5 import (
-    msg_structure_validator,
-    schema_fragments,
-    validate_message,
-)
 
-# Seconds for any one message; generous, since machines that test are busy.
-PATIENCE = 60.0
+from tests.support.waiting import PATIENCE, received, until
 
 Message = dict[str, Any]
 
@@ -87,10 +83,7 @@ class KernelDriver:
     def finish(self, msg_id: str, channel: str = "shell") -> Answer:
         """Wait for a request's reply and for its idle status."""
         published = []
-        while True:
-            message = self.client.get_iopub_msg(timeout=PATIENCE)
-            if message["parent_header"].get("msg_id") != msg_id:
-                continue
+        for message in self._published(msg_id, "end of the request"):
             check(message)
             published.append(message)
             if message["content"].get("execution_state") == "idle":
@@ -101,11 +94,16 @@ class KernelDriver:
     def reply(self, msg_id: str, channel: str = "shell") -> Message:
         """Wait for a request's reply."""
         get = self.client.get_shell_msg if channel == "shell" else self.client.get_control_msg
-        while True:
-            message: Message = get(timeout=PATIENCE)
-            if message["parent_header"].get("msg_id") == msg_id:
-                check(message)
-                return message
+        message = next(_answering(msg_id, received(get, f"reply on the {channel} channel")))
+        check(message)
+        return message
+
+    def until_published(self, msg_id: str, wanted: Callable[[Message], bool], what: str) -> Message:
+        """Wait until a request that goes on running publishes something, and give that."""
+        return next(filter(wanted, self._published(msg_id, what)))
+
+    def _published(self, msg_id: str, what: str) -> Iterator[Message]:
+        return _answering(msg_id, received(self.client.get_iopub_msg, what))
 
     def complete(self, code: str) -> dict[str, Any]:
         """What is completed at the end of code."""
@@ -117,12 +115,12 @@ class KernelDriver:
 
     def _answered(self, ask: Callable[[], str], field: str) -> dict[str, Any]:
         """The answer to who types on: one that must come in time may be an empty one."""
-        for _ in range(20):
+
+        def answer() -> dict[str, Any] | None:
             content: dict[str, Any] = self.reply(ask())["content"]
-            if content[field]:
-                break
-            time.sleep(0.1)
-        return content
+            return content if content[field] else None
+
+        return until(answer, f"{field} in an answer")
 
     def control(self, kind: str, content: dict[str, Any]) -> Message:
         """Send a request on the control channel and wait for its reply."""
@@ -144,16 +142,27 @@ class KernelDriver:
         return time.monotonic() - start
 
 
+def _answering(msg_id: str, messages: Iterator[Message]) -> Iterator[Message]:
+    """Those of the messages that a request led to."""
+    return (one for one in messages if one["parent_header"].get("msg_id") == msg_id)
+
+
+@cache
+def _schema() -> Any:
+    """Jupyter's test suite for messages, loaded for the first of them: that takes a second."""
+    return import_module("jupyter_kernel_test.msgspec_v5")
+
+
 def check(message: Message) -> None:
     """Check a message against the schema of the protocol, for the types that the suite has."""
     kind = message["msg_type"]
-    if kind not in schema_fragments:
-        msg_structure_validator.validate(message)
+    if kind not in _schema().schema_fragments:
+        _schema().msg_structure_validator.validate(message)
     elif message["content"].get("status") == "aborted":
         # The protocol's word; the suite's schema knows "abort", which no kernel sends.
         assert message["content"] == {"status": "aborted"}
     else:
-        validate_message(message, kind)
+        _schema().validate_message(message, kind)
 
 
 # For services that play a script: the kernel then sends the users' cells and nothing else.

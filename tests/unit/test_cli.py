@@ -15,7 +15,6 @@ import pytest
 import tci_kernel
 from tci_kernel.cli import main
 from tci_kernel.cli.common import FAILED, INTERRUPTED, OK, SERVICE, USAGE
-from tests.support.kernels import kernel
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 ENVIRONMENT_KERNELS = Path(sys.prefix, "share", "jupyter", "kernels")
@@ -176,25 +175,6 @@ def test_install_for_the_user(place: list[str], user_directory: Path) -> None:
     assert [path.parent.name for path in written] == ["tci", "tci-local"]
     assert run("uninstall", *place).returncode == 0
     assert list(user_directory.glob("kernels/*")) == []
-
-
-def test_jupyter_lists_and_starts_what_was_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share" / "jupyter"))
-    assert run("install", "--prefix", str(tmp_path), "--name", "work").returncode == 0
-
-    listed = subprocess.run(
-        [str(SCRIPTS / "jupyter"), "kernelspec", "list", "--json"], capture_output=True, check=True
-    )
-
-    specs = json.loads(listed.stdout)["kernelspecs"]
-    for name in ("work", "work-local"):
-        directory = tmp_path / "share/jupyter/kernels" / name
-        assert specs[name]["resource_dir"] == str(directory)
-    # A PATH without any Python: the command in the kernelspec has to be enough.
-    with kernel("work-local", PATH="/nowhere") as driver:
-        assert driver.run("print(6 * 7)").text() == "42\n"
 
 
 def test_programs_read_where_the_kernelspecs_are(tmp_path: Path, capsys: Captured) -> None:
