@@ -1,10 +1,10 @@
-"""A reverse proxy that counts what goes to a server, and changes none of it."""
+"""A reverse proxy that counts what goes to a server, may hold it up, and changes none of it."""
 
 from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,9 +31,18 @@ class CountingProxy:
         return sum(method == "POST" for method, _ in self.taken())
 
 
+def _passed_on(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
+
+
 @contextmanager
-def counted(base_url: str) -> Iterator[CountingProxy]:
-    """Stand a proxy before the server at `base_url`."""
+def counted(base_url: str, delay: float = 0.0) -> Iterator[CountingProxy]:
+    """Stand a proxy before the server at `base_url`.
+
+    Args:
+        base_url: the server's.
+        delay: seconds that each request is on its way, and its answer comes at once.
+    """
     target = urlsplit(base_url)
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,7 +57,10 @@ def counted(base_url: str) -> Iterator[CountingProxy]:
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             proxy.seen.append((self.command, body))
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}
+            headers = dict(_passed_on(self.headers.items()))
+            if delay and select([self.connection], [], [], delay)[0]:
+                self.close_connection = True  # the caller has hung up meanwhile
+                return
             connection = http.client.HTTPConnection(target.hostname or "", target.port)
             connection.request(self.command, self.path, body or None, headers)
             # A caller that hangs up wants its code stopped: the server must see it.
@@ -61,9 +73,8 @@ def counted(base_url: str) -> Iterator[CountingProxy]:
             content = response.read()
             connection.close()
             self.send_response(response.status)
-            for name, value in response.getheaders():
-                if name.lower() not in _HOP_BY_HOP:
-                    self.send_header(name, value)
+            for name, value in _passed_on(response.getheaders()):
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
