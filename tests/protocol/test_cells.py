@@ -167,6 +167,41 @@ def test_only_the_users_cells_are_counted(each_kernel: KernelDriver) -> None:
     assert each_kernel.run("4").count == first.count + 1
 
 
+def test_a_silent_cell_shows_all_but_its_value_and_leaves_no_trace(
+    each_kernel: KernelDriver,
+) -> None:
+    first = each_kernel.run("'first'")
+    silent = each_kernel.run("print('seen'); 41", silent=True)
+    assert silent.reply["status"] == "ok"
+    assert silent.outputs == [("stream", {"name": "stdout", "text": "seen\n"})]
+    assert "execute_input" not in [message["msg_type"] for message in silent.published]
+    failed = each_kernel.run("print('before'); 1/0", silent=True)
+    assert [kind for kind, _ in failed.outputs] == ["stream", "error"]
+    assert failed.reply["ename"] == failed.only("error")["ename"] == "ZeroDivisionError"
+    history = each_kernel.client.history(hist_access_type="tail", n=2)
+    recent = [row[2] for row in each_kernel.reply(history)["content"]["history"]]
+    assert recent[-1] == "'first'"
+    assert each_kernel.run("2").count == first.count + 1
+
+
+def test_a_silent_cells_displays_are_shown(local_kernel: KernelDriver) -> None:
+    code = "from IPython.display import display; display('seen'); 41"
+    silent = local_kernel.run(code, silent=True)
+    assert [kind for kind, _ in silent.outputs] == ["display_data"]
+    assert silent.only("display_data")["data"] == {"text/plain": "'seen'"}
+
+
+def test_a_silent_cell_is_as_ipykernel_has_it(local_kernel: KernelDriver) -> None:
+    code = "from IPython.display import display\nprint('a')\ndisplay('b')\n{end}"
+    with kernel("python3") as other:
+        for end in ("41", "1/0"):
+            ours, theirs = (
+                driver.run(code.format(end=end), silent=True) for driver in (local_kernel, other)
+            )
+            assert [kind for kind, _ in ours.outputs] == [kind for kind, _ in theirs.outputs]
+            assert ours.reply["status"] == theirs.reply["status"]
+
+
 def test_a_failing_cell_is_counted(each_kernel: KernelDriver) -> None:
     failed = each_kernel.run("1/0")
     assert each_kernel.run("1").count == failed.count + 1

@@ -97,6 +97,22 @@ def test_input_fails_at_once_in_words_that_a_reader_understands(helped: KernelDr
         assert "Put the value into the cell" in cell.reply["evalue"]
 
 
+def test_where_input_can_not_ask_the_traceback_ends_in_the_users_code(
+    helped: KernelDriver,
+) -> None:
+    for code in (
+        "input('name? ')",
+        "from getpass import getpass\ngetpass()",
+        "def ask():\n    return input('deep? ')\nask()",
+    ):
+        cell = helped.run(code)
+        text = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(cell.reply["traceback"]))
+        assert cell.reply["ename"] == "StdinNotImplementedError"
+        assert code.splitlines()[-1] in text
+        for trace in ("_tci_kernel", "refuse", "_args", "raise StdinNotImplementedError"):
+            assert trace not in text
+
+
 def test_user_expressions_are_evaluated_after_a_cell_that_succeeds(
     helped: KernelDriver,
 ) -> None:
