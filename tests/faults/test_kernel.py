@@ -32,6 +32,7 @@ from tests.support.faulty import (
     stall,
 )
 from tests.support.kernels import BARE, Answer, KernelDriver, Message, kernel
+from tests.support.servers import serving
 from tests.support.waiting import PATIENCE, until
 
 KEY = "tk-0123456789-not-a-real-key-9876543210"
@@ -146,6 +147,52 @@ def test_an_interrupt_ends_a_wait_at_once_and_wipes_it(scripted: Scripted) -> No
     assert cell.reply["ename"] == "KeyboardInterrupt"
     assert len(service.executions) == 1
     assert driver.run("y").reply["status"] == "ok"
+
+
+def test_an_interrupt_while_a_killed_server_is_tried_again_says_that_nothing_was_sent() -> None:
+    with serving() as server:
+        where = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
+        with kernel("tci", BARE, **where) as driver:
+            assert driver.run("x = 1").reply["status"] == "ok"
+            server.process.kill()
+            server.process.wait(PATIENCE)
+            running = driver.client.execute("x", allow_stdin=True)
+            driver.until_published(
+                running, lambda message: "Trying again" in str(message["content"]), "a pause"
+            )
+            driver.interrupt()
+            reply = driver.finish(running).reply
+    assert reply["ename"] == "KeyboardInterrupt"
+    assert "The code was not sent, and did not run." in reply["evalue"]
+    assert "may still be running" not in reply["evalue"]
+
+
+def test_a_wait_that_is_too_long_for_a_cell_says_how_long_it_is(scripted: Scripted) -> None:
+    driver, service = scripted
+    service.play(http(429, "{}", Retry_After="3600"), answer())
+    cell = driver.run("x", allow_stdin=True)
+    said = " ".join(cell.reply["evalue"].split())
+    assert cell.reply["ename"] == "RateLimited"
+    assert "The code did not run. The service asks to wait for 1 h 0 min" in said
+    assert "RemoteSession.retry_for (60 s)" in said
+    assert max(map(len, cell.reply["traceback"][0].splitlines())) < 90
+    assert notices(cell) == []
+    assert len(service.executions) == 1
+
+
+def test_cells_stay_replayable_after_another_session_is_begun(scripted: Scripted) -> None:
+    driver, service = scripted
+    service.play(answer())
+    driver.run("kept_1 = 1")
+    driver.run("%tci new")
+    driver.run("%tci new")
+    driver.run("kept_2 = 2")
+    driver.run("%tci new")
+    service.play(answer())
+    assert driver.run("%tci replay").reply["status"] == "ok"
+    sent = [request.json() for request in service.executions]
+    assert [body["code"] for body in sent][-2:] == ["kept_1 = 1", "kept_2 = 2"]
+    assert "session_id" not in sent[0]
 
 
 def test_an_interrupt_drops_the_request_and_aborts_what_is_queued(scripted: Scripted) -> None:
