@@ -172,13 +172,13 @@ def status_failure(
     """
     rule = STATUSES.get(status, _OTHER if status >= _SERVER_ERROR else _OTHER_REFUSAL)
     wait = retry_after(headers)
-    told = rule.again is _IF_TOLD and wait is not None
+    says_when = rule.again is _IF_TOLD and wait is not None
     error = _made(
         rule,
         f"HTTP {status} ({rule.cause if status in STATUSES else 'unexpected'}): "
         f"{said or 'the service gave no reason'}",
-        rule.may_have_run and runs_code and not told,
-        rule.again is _ALWAYS or told,
+        rule.may_have_run and runs_code and not says_when,
+        rule.again is _ALWAYS or says_when,
         runs_code,
     )
     error.retry_after = wait

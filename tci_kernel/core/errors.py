@@ -195,7 +195,7 @@ class SessionExpired(TCIError):
         if replayable:
             cells = "cell" if replayable == 1 else f"{replayable} cells"
             again = (
-                f"To have its {cells} that succeeded run again in a new session, run "
+                f"To have the {cells} that succeeded run again in a new session, run "
                 f"'%tci replay'; then, or to start afresh, run this cell again."
             )
         super().__init__(

@@ -153,7 +153,6 @@ class TCIKernel(Interruptible):
 
         `published` gathers what the reply and the history take of its messages.
 
-
         Whatever happens ends here, in a failure that is published: an exception that escaped
         would leave the request without a reply.
         """

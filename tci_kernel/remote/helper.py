@@ -34,6 +34,10 @@ HIDDEN = "\n#tci-kernel:hidden"
 BACKGROUND = "__jupyter_exec_background__"
 THREADS_LIMIT = 5.0
 
+# Seconds after which a session loads what completion needs: the first cell, which is often there at
+# once, does not wait for it.
+WARM_UP_AFTER = 1.0
+
 NO_INPUT = (
     "input() can't ask: a code interpreter has no way to ask back.\n"
     "Put the value into the cell instead."
@@ -50,7 +54,8 @@ class Helper:
         self.background = False
         self.inside = False
         self.threads = set()
-        self.warming = threading.Thread(target=warm_up, daemon=True, name="tci-kernel")
+        self.warming = threading.Timer(WARM_UP_AFTER, warm_up)
+        self.warming.daemon = True
         self.warming.start()
         self.publish = shell.display_pub.publish
         self.hook_running()
@@ -198,6 +203,7 @@ class Helper:
 
     def do_complete(self, code, cursor_pos):
         """Completions, as ipykernel gives them."""
+        self.warming.cancel()  # if it has not begun
         self.warming.join()
         return result_of(self.shell.kernel.do_complete(code, cursor_pos))
 

@@ -91,6 +91,7 @@ class RemoteSession(Configurable):
             client, self._state, self, stops_code=opener is not None
         )
         self._unnoticed: SessionExpired | None = None
+        self._late: set[asyncio.Task[Any]] = set()
 
     @property
     def id(self) -> str | None:
@@ -248,17 +249,25 @@ class RemoteSession(Configurable):
         """
         if self.id is None:
             return None
-        try:
-            async with asyncio.timeout(limit):
-                return await self.call(program, **arguments)
-        except SessionExpired as expired:
-            self._unnoticed = expired
-        except (TCIError, TimeoutError):
-            pass
-        return None
+        calling = asyncio.create_task(self.call(program, **arguments))
+        self._late.add(calling)
+        calling.add_done_callback(self._finish)
+        # One that takes longer goes on: to hang up would interrupt it at any point.
+        await asyncio.wait({calling}, timeout=limit)
+        is_answered = calling.done() and not calling.cancelled() and calling.exception() is None
+        return calling.result() if is_answered else None
+
+    def _finish(self, calling: asyncio.Task[Any]) -> None:
+        """Note what a call has met that nobody may wait for any more."""
+        self._late.discard(calling)
+        error = None if calling.cancelled() else calling.exception()
+        if isinstance(error, SessionExpired):
+            self._unnoticed = error
 
     async def aclose(self) -> None:
         """Let go of the connections. The service ends the session itself, in its own time."""
+        for calling in self._late:
+            calling.cancel()
         self._state.expiry.close()
         await self._runner.aclose()
         await self._client.aclose()

@@ -44,8 +44,7 @@ class SessionState:
     def begin(self, session_id: str | None) -> None:
         """Go on with another session, or with none. The cells of this one stay replayable."""
         self.expiry.close()
-        if self.cells_run:
-            self._earlier = self.replayable()
+        self._earlier = self.replayable()
         self.expiry = ExpiryWatch(self._look_up)
         self.id = session_id
         self.cells_run = 0

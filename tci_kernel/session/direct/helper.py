@@ -9,11 +9,14 @@ from contextlib import suppress
 from typing import Any
 
 from tci_kernel.client.client import TCIClient
-from tci_kernel.client.schema import ExecuteResponse, Output
+from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import TCIError
 from tci_kernel.remote import loader
 from tci_kernel.remote.helper import HIDDEN, MODULE, ORIGIN
 from tci_kernel.session.direct.answers import extras
+
+# A question on its way: the code that asks it, and what that gives.
+_Question = tuple[str, asyncio.Task[Sequence[Output]]]
 
 
 class Helper:
@@ -32,7 +35,7 @@ class Helper:
 
     def __init__(self, client: TCIClient, session_id: str | None) -> None:
         self._client = client
-        self._question: tuple[str, asyncio.Task[ExecuteResponse]] | None = None
+        self._question: _Question | None = None
         self.session_id = session_id
         self.is_installed: bool | None = None
         self.number = 0
@@ -62,11 +65,7 @@ class Helper:
 
     async def call(self, name: str, **arguments: Any) -> Any:
         """Call the helper, and wait for as long as it takes; None if it does not answer."""
-        try:
-            answer = await self._client.execute(_code(name, arguments), self.session_id)
-        except TCIError:
-            return None
-        return _reply(answer.outputs)
+        return _reply(await self._outputs(_code(name, arguments)))
 
     async def ask(self, name: str, limit: float, **arguments: Any) -> Any:
         """Call the helper for who types; None if it does not answer in `limit` seconds.
@@ -76,26 +75,38 @@ class Helper:
         questions wait for it: there is one at a time.
         """
         code = _code(name, arguments)
-        with suppress(TimeoutError, TCIError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(limit):
-                if self._question is not None and self._question[0] != code:
-                    await asyncio.wait({self._question[1]})
-                    self._question = None
-                if self._question is None:
-                    request = asyncio.create_task(self._client.execute(code, self.session_id))
-                    self._question = (code, request)
-                asked = self._question
+                while (asked := self._question) is not None and asked[0] != code:
+                    await asyncio.wait({asked[1]})
+                    self._drop(asked)
+                if asked is None:
+                    asked = self._question = (code, asyncio.create_task(self._outputs(code)))
                 await asyncio.wait({asked[1]})
-                if self._question is asked:
-                    self._question = None
-                return _reply(asked[1].result().outputs)
+                self._drop(asked)
+                return None if asked[1].cancelled() else _reply(asked[1].result())
         return None
+
+    def _drop(self, asked: _Question) -> None:
+        if self._question is asked:
+            self._question = None
+
+    def forget_answer(self) -> None:
+        """Keep no answer from before a cell, which may change what it says."""
+        if self._question is not None:
+            self._question = ("", self._question[1])
+
+    async def _outputs(self, code: str) -> Sequence[Output]:
+        """What code gives; nothing where it can't be run."""
+        try:
+            return (await self._client.execute(code, self.session_id)).outputs
+        except TCIError:
+            return ()
 
     def close(self) -> None:
         """Drop a question that is not answered yet."""
         if self._question is not None:
             self._question[1].cancel()
-            self._question = None
 
 
 def hidden(code: str) -> str:

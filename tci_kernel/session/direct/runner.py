@@ -57,8 +57,9 @@ class DirectRunner:
 
     async def run(self, cell: Cell) -> AsyncGenerator[Message]:
         """Run a cell in one request. See `Runner.run`."""
-        this = self._running = asyncio.current_task()
-        self._is_interrupted = False
+        this = asyncio.current_task()
+        if cell.frontend is not None or not cell.hidden:  # a program of ours is nobody's cell
+            self._running, self._is_interrupted = this, False
         sending = self._sending(cell)
         try:
             await self.prepare()
@@ -70,10 +71,10 @@ class DirectRunner:
             answer = self._read(cell, sending.answer)
             for message in answer.messages:
                 yield message
-            yield answer.reply(await self._values(cell, answer))
             await self._look_after(answer)
+            yield answer.reply(await self._values(cell, answer))
         except asyncio.CancelledError:
-            if self._is_interrupted:
+            if self._is_interrupted and self._running is this:
                 raise self._interrupted(sending) from None
             raise
         finally:
@@ -134,6 +135,7 @@ class DirectRunner:
     async def _agree_on_number(self, cell: Cell) -> None:
         """Give the session's next cell the number that it has in the notebook."""
         helper = self._helper()
+        helper.forget_answer()
         if helper.is_installed and not cell.hidden and cell.number != helper.number:
             await helper.call("set_count", count=cell.number)
 
@@ -197,7 +199,7 @@ class DirectRunner:
         if self._stops_code:
             return Interrupted("")
         if not sending.is_out:
-            return Interrupted("stopped.", fate="The code was not sent, and did not run.")
+            return Interrupted("stopped.", fate="The code did not run.")
         error = Interrupted(
             "stopped waiting.",
             fate="The service has no way to stop code: it may still be running there, and the next "
