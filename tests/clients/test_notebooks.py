@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
@@ -15,6 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from traitlets.config import Config
 
 from tests.support.servers import ServerProcess
 from tests.support.tour import TOUR, check_tour
@@ -186,10 +188,13 @@ def test_eight_notebooks_at_once(
 
     def run(number: int) -> str:
         book = notebook(f"x = {number}", "x * 10")
+        # Files instead of ports, which one that starts beside this one could take.
+        sockets = Config(KernelManager={"transport": "ipc", "ip": f"{place}/{number}"})
+        client = NotebookClient(book, kernel_name=name, config=sockets)
         # `execute` would leave each thread's event loop open.
-        asyncio.run(NotebookClient(book, kernel_name=name).async_execute())
+        asyncio.run(client.async_execute())
         text: str = book.cells[1].outputs[0].data["text/plain"]
         return text
 
-    with ThreadPoolExecutor(8) as pool:
+    with TemporaryDirectory() as place, ThreadPoolExecutor(8) as pool:
         assert list(pool.map(run, range(8))) == [str(number * 10) for number in range(8)]

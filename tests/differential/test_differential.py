@@ -78,6 +78,8 @@ def test_a_notebook_is_the_same(
 ) -> None:
     # With pytest's variable in its environment, ipykernel leaves out what processes print.
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    # A bar shows each step, and not only those that are a tenth of a second apart.
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
     # Some cells write files; those of `tci-local` are in its session's own directory.
     monkeypatch.chdir(tmp_path)
     found = [

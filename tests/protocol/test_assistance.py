@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.support.faulty import answer, faulty_server, stall
 from tests.support.kernels import BARE, KernelDriver, kernel
-from tests.support.waiting import PATIENCE, until
+from tests.support.waiting import received, until
 
 
 def test_names_of_the_session_are_completed(helped: KernelDriver) -> None:
@@ -92,12 +92,12 @@ def test_a_request_beside_a_running_cell_leaves_the_kernel_busy() -> None:
 
 def status(driver: KernelDriver, wanted: tuple[str, str] | None = None) -> tuple[str, str]:
     """The next status, and the request that it belongs to; or the one that is wanted."""
-    while True:
-        message = driver.client.get_iopub_msg(timeout=PATIENCE)
-        if message["msg_type"] == "status":
-            state = message["content"]["execution_state"], message["parent_header"]["msg_id"]
-            if wanted in (None, state):
-                return state
+    states = (
+        (message["content"]["execution_state"], message["parent_header"]["msg_id"])
+        for message in received(driver.client.get_iopub_msg, f"status {wanted}")
+        if message["msg_type"] == "status"
+    )
+    return next(state for state in states if wanted in (None, state))
 
 
 def test_history_outlives_the_kernel(tmp_path: Path) -> None:
