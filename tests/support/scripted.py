@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from select import select
 from typing import Any
 
 from tci_kernel.client.client import TCIClient
@@ -16,6 +17,9 @@ from tci_kernel.remote.helper import MIME
 from tci_kernel.session.session import RemoteSession
 from tests.support.faulty import SESSION, Action, FaultyServer, answer
 from tests.support.waiting import PATIENCE, soon
+
+# Seconds in which the end of a connection shows at its other end.
+_NEWS = 2.0
 
 OTHER = "ses_" + "b" * 21
 
@@ -41,9 +45,16 @@ class Held:
         """How many requests have come."""
         return len(self._connections)
 
+    def is_waited_for(self) -> bool:
+        """Whether a caller still waits."""
+        return not all(_has_ended(connection, 0.0) for connection in self._connections)
+
     def is_dropped(self) -> bool:
-        """Whether all callers have hung up, by this moment: on loopback it shows at once."""
-        return all(map(_has_ended, self._connections))
+        """Whether all callers have hung up by this moment.
+
+        It may take the machine a while to bring the news, during which nothing of ours runs.
+        """
+        return all(_has_ended(connection, _NEWS) for connection in self._connections)
 
     async def arrived(self, count: int = 1) -> None:
         """Wait until requests have come."""
@@ -55,12 +66,12 @@ class Held:
         self._released.set()
 
 
-def _has_ended(connection: socket.socket) -> bool:
+def _has_ended(connection: socket.socket, seconds: float) -> bool:
+    """Whether the other side has closed a connection; blocks the event loop meanwhile."""
     try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
+        readable, _, _ = select([connection], [], [], seconds)
+        return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+    except (OSError, ValueError):
         return True
 
 

@@ -93,7 +93,7 @@ def test_an_expiry_says_when_only_if_that_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("replayable", "said"), [(0, "to start afresh"), (1, "its cell that"), (7, "its 7 cells that")]
+    ("replayable", "said"), [(0, "to start afresh"), (1, "cell that"), (7, "7 cells that")]
 )
 def test_an_expiry_says_first_what_comes_first(replayable: int, said: str) -> None:
     advice = SessionExpired(ID, None, TCIError("x"), replayable).advice

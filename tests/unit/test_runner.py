@@ -303,7 +303,6 @@ async def test_beside_a_running_cell_nothing_is_asked(service: FaultyServer) -> 
     assert len(service.executions) == 2
 
 
-@pytest.mark.xfail(reason="the answer of before the cell is given")
 async def test_an_answer_that_comes_late_is_not_given_after_another_cell(
     service: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -177,7 +177,7 @@ async def test_closed_it_drops_the_request(service: FaultyServer, client: TCICli
         async with aclosing(sending_of(client).progress()) as progress:
             await anext(progress)
             await held.arrived()
-            assert not held.is_dropped()
+            assert held.is_waited_for()
         assert held.is_dropped()
     assert others() == set()
 

@@ -38,6 +38,7 @@ from tests.support.scripted import (
     sessions_named,
     settled,
 )
+from tests.support.waiting import soon
 
 GONE = http(404, "{}")
 
@@ -280,14 +281,34 @@ async def test_a_call_that_nobody_has_asked_for_fails_in_silence(
         assert session.id == SESSION
 
 
-async def test_a_call_that_nobody_has_asked_for_ends_in_time(service: FaultyServer) -> None:
+async def test_who_gives_up_a_call_that_nobody_has_asked_for_does_not_hang_up(
+    service: FaultyServer,
+) -> None:
     async with session_at(service) as session:
         await begun(session, service, "a")
         with hold() as held:
+            service.play(held, answer(("stdout", "on")))
+            assert await session.try_call("names", 0.05) is None
+            await held.arrived()
+            assert held.is_waited_for()
+            assert (await run(session, "b"))[0] == stream("stdout", "on")
+            held.release(value([]))
+            await soon(lambda: not others(), "the late answer")
+        assert session.id == SESSION
+
+
+async def test_an_expiry_that_a_late_call_meets_is_said_to_the_user(service: FaultyServer) -> None:
+    async with session_at(service) as session:
+        await begun(session, service, "a")
+        service.listed = listing()
+        with hold() as held:
             service.play(held)
             assert await session.try_call("names", 0.05) is None
-            assert held.is_dropped()
-            assert others() == set()
+            await held.arrived()
+            held.release(GONE)
+            await soon(lambda: unnoticed(session), "the note of an expiry")
+        with pytest.raises(SessionExpired):
+            await run(session, "b")
 
 
 # -- what can be replayed --------------------------------------------------------------------------
