@@ -285,7 +285,10 @@ class RemoteSession(Configurable):
                             yield stream("stderr", warning)
                     yield message
         except TCIError as error:
-            raise await self._state.draw_conclusion(error) from error
+            concluded = await self._state.draw_conclusion(error)
+            if concluded is error:
+                raise
+            raise concluded from error
 
     async def _run_again(self, cell: Cell, expired: SessionExpired) -> AsyncGenerator[Message]:
         """Run the cells of an expired session again in a new one, and then a cell."""

@@ -364,7 +364,6 @@ async def test_an_interrupt_once_the_cell_has_ended_stops_nothing(service: Fault
         assert (await run(session))[-1].content["status"] == "ok"
 
 
-@pytest.mark.xfail(reason="Interrupted comes on top of the error that the cell has shown")
 async def test_an_interrupt_while_a_failure_is_looked_into_adds_no_second_error(
     service: FaultyServer, held: Held
 ) -> None:

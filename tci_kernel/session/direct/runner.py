@@ -191,8 +191,14 @@ class DirectRunner:
             return
         is_cut_off = bool(self._helper().is_installed) and not answer.is_whole
         is_dead = answer.failure.content["ename"] == _DIED
-        if (is_cut_off or is_dead) and await self._state.is_gone():
-            self._state.begin(None)
+        if not (is_cut_off or is_dead):
+            return
+        try:
+            if await self._state.is_gone():
+                self._state.begin(None)
+        except asyncio.CancelledError:
+            if not self._is_interrupted or self._running is not asyncio.current_task():
+                raise  # else nothing is left to stop: the cell has told of its failure
 
     def _interrupted(self, sending: Sending) -> Interrupted:
         """What the user reads of a cell that was stopped."""

@@ -56,6 +56,7 @@ class Sending:
                 while not await self._is_done(request, start):
                     yield f"Running for {duration(time.monotonic() - start)}"
                 self.answer = request.result()
+                self.is_out = False
                 return
             except TCIError as error:
                 pause = self._backoff.pause(error)
