@@ -34,7 +34,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --dist=worksteal -p no:schemathesis \
-		tests/unit
+		--hypothesis-profile=quick tests/unit
 
 # What the tests of real clients need beside Python's packages: a browser, and the packages of VS
 # Code's extension for Node. Where it is missing, these tests are skipped.

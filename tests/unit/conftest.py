@@ -8,7 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# For `make check`, which people wait for; the whole suite has the default's number of examples.
+hypothesis.settings.register_profile("quick", max_examples=15)
 
 
 @pytest.fixture
