@@ -38,6 +38,8 @@ from tests.support.scripted import (
     hold,
     others,
     replied,
+    run,
+    session_at,
     sessions_named,
 )
 from tests.support.waiting import soon
@@ -409,6 +411,18 @@ async def test_another_session_than_was_asked_for_fails_the_cell_and_is_used(
         assert failure.content["ename"] == reply.content["ename"] == "SessionChanged"
         await made.run()
     assert sessions_named(service) == [None, SESSION, OTHER]
+
+
+async def test_another_session_that_the_helper_was_sent_into_shows_with_the_cell(
+    service: FaultyServer,
+) -> None:
+    service.play(greeting(session_id=OTHER), answer(session_id=OTHER), answer(session_id=OTHER))
+    async with session_at(service, use_helper=True) as session:
+        session.attach(SESSION)
+        messages = await run(session)
+        assert [m.content["ename"] for m in messages if m.type == "error"] == ["SessionChanged"]
+        assert session.id == OTHER
+    assert sessions_named(service) == [SESSION, SESSION]
 
 
 async def test_a_session_that_is_not_named_fails_the_cell(service: FaultyServer) -> None:

@@ -53,9 +53,10 @@ class Helper:
             answer = await self._client.execute(loader.launch("helper", MODULE), self.session_id)
         except TCIError as error:
             self.is_installed = False if error.may_have_run else None
-            self.session_id = error.session_id or self.session_id
+            self.session_id = self.session_id or error.session_id
             return
-        self.session_id = answer.session_id or self.session_id
+        # If it ran in another session than this one, the first cell will say so.
+        self.session_id = self.session_id or answer.session_id
         hello = _reply(answer.outputs)
         self.is_installed = isinstance(hello, dict) and isinstance(hello.get("count"), int)
         if self.is_installed:

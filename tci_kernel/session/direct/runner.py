@@ -90,7 +90,6 @@ class DirectRunner:
 
     async def request(self, request: Message) -> Message | None:
         """Ask the helper, where no cell runs. See `Runner.request`."""
-        kind = request.type.removesuffix("_request")
         if request.type == "debug_request":
             return Message("debug_reply", no_debugger(request.content))
         if request.type == "comm_info_request":
@@ -103,7 +102,8 @@ class DirectRunner:
             return None
         if not all(isinstance(content.get(name), kind) for name, kind in fields.items()):
             return None
-        return Message(f"{kind}_reply", {"status": "ok", "metadata": {}, **content})
+        reply = request.type.replace("_request", "_reply")
+        return Message(reply, {"status": "ok", "metadata": {}, **content})
 
     def interrupt(self) -> bool:
         """Drop the request: the API has no other way. See `Runner.interrupt`."""
