@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -42,6 +43,15 @@ def asking(wire: Any) -> CellFrontend:
     return CellFrontend(True, show, wire, nowhere, {}, b"")
 
 
+@pytest.fixture
+def _python_handles_interrupts() -> Iterator[None]:
+    """Whoever started this process may have it ignore SIGINT, as shells do in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_python_handles_interrupts")
 @pytest.mark.parametrize("step", ["send", "recv"])
 def test_an_interrupt_waits_for_the_end_of_a_message(step: str) -> None:
     wire: Any = Wire(step)
