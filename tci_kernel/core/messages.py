@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tci_kernel.core.errors import TCIError
 from tci_kernel.core.text import wrapped
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -83,9 +84,14 @@ def error(ename: str, evalue: str, traceback: Sequence[str]) -> Message:
 
 
 def error_of(exception: BaseException) -> Message:
-    """An error without a stack of ours: what happened, what was lost, what to do next."""
-    ename = str(getattr(exception, "ename", type(exception).__name__))
-    text = wrapped(str(exception), indent=len(f"{ename}: "))
+    """An error without a stack of ours: what happened, what was lost, what to do next.
+
+    Our own texts are wrapped; those of others pass as they are.
+    """
+    ename, text = type(exception).__name__, str(exception)
+    if isinstance(exception, TCIError):
+        ename = exception.ename
+        text = wrapped(text, indent=len(f"{ename}: "))
     return error(ename, text, [f"{ename}: {text}"])
 
 

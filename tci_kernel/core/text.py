@@ -8,11 +8,19 @@ from datetime import UTC, datetime
 # Characters of a line. JupyterLab breaks those beyond 90 in the middle of a word.
 WIDTH = 88
 
+# Days beyond which a duration says nothing to anybody: some 270 years.
+LONGEST_DAYS = 99_999
+
 _NEXT_UNIT = 1000
 
 
 def duration(seconds: float) -> str:
-    """A duration as people write it: 42 s, 3 min 5 s, 2 h 10 min, 30 d 0 h."""
+    """A duration as people write it: 42 s, 3 min 5 s, 2 h 10 min, 30 d 0 h.
+
+    A service may name any number of seconds: beyond `LONGEST_DAYS` it is not written out.
+    """
+    if seconds >= LONGEST_DAYS * 86_400:
+        return f"more than {LONGEST_DAYS} d"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

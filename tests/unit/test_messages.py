@@ -111,3 +111,8 @@ def test_a_widgets_view_goes_where_something_stands_in_for_it() -> None:
     assert messages.without_widget({**view, **BUNDLE}) == BUNDLE
     assert messages.without_widget(view) == view
     assert messages.without_widget(BUNDLE) is BUNDLE
+
+
+def test_what_others_say_passes_as_it_is() -> None:
+    text = "a  long text of a library that a %%local cell has used, " * 4
+    assert messages.error_of(ValueError(text)).content["evalue"] == text

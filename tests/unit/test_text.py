@@ -31,6 +31,7 @@ TEXTS = st.lists(LINES, max_size=5).map("\n".join)
         (7800, "2 h 10 min"),
         (86_400, "1 d 0 h"),
         (30 * 86_400 + 3600, "30 d 1 h"),
+        (1e308, "more than 99999 d"),  # from a Retry-After
     ],
 )
 def test_a_duration_reads_as_people_write_it(seconds: float, text: str) -> None:
