@@ -144,7 +144,8 @@ class Assistance(Kernel):
     async def process_control(self, msg: Any) -> None:
         """Handle a control message, on a thread of its own."""
         await super().process_control(msg)
-        self.loop.call_soon_threadsafe(self.publish_busy)
+        if self.running is not None:  # which the main thread looks at again
+            self.loop.call_soon_threadsafe(self.publish_busy)
 
     def publish_busy(self) -> None:
         """Say again that a cell runs, after a request beside it has ended in *idle*.
