@@ -81,9 +81,9 @@ class Runtime:
     async def ensure_key(self, cell: Cell) -> None:
         """Find an API key, or ask for one if there is somebody to ask. It is kept in memory."""
         await self.find_key()
-        if self.client.api_key or cell.hidden or cell.frontend is None or not cell.interactive:
-            return
-        self.client.use_key(await cell.frontend.ask_secret("Together API key: "), KeyOrigin.TYPED)
+        asked = None if self.client.api_key or cell.hidden else cell.frontend
+        if asked is not None and asked.takes_questions:
+            self.client.use_key(await asked.ask_secret("Together API key: "), KeyOrigin.TYPED)
 
     async def aclose(self) -> None:
         """Let go of connections, and stop the embedded server."""
