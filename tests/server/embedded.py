@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from tci_kernel.client.schema import ExecuteRequest, Output
 from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.server import LocalServer
 from tci_kernel.server.sessions import PooledSession, SessionPool
-from tests.server.service import PATIENCE
 
 
 class EmbeddedServer:
@@ -64,11 +62,3 @@ def outputs_so_far(session: PooledSession) -> list[Output]:
     """What the code that runs in a session has produced."""
     execution = session.interpreter._execution
     return execution.collector.outputs() if execution else []
-
-
-async def becomes_true(find: Callable[[], object], what: str) -> None:
-    """Wait until an answer is true, and let the server go on meanwhile; see `eventually`."""
-    deadline = time.monotonic() + PATIENCE
-    while not find():
-        assert time.monotonic() < deadline, f"Not in {PATIENCE:.0f} seconds: {what}."
-        await asyncio.sleep(0.01)

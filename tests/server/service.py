@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.support.contract import check
+from tests.support.waiting import PATIENCE
 
 # Seconds for anything that has to happen; generous, since machines that test are busy.
-PATIENCE = 60.0
 
 JSON = {"Content-Type": "application/json"}
 
@@ -45,20 +44,6 @@ def rejection(response: httpx.Response, status: int) -> dict[str, Any]:
     assert response.headers["Content-Type"] == "application/json"
     error: dict[str, Any] = check("Rejection", response.content)["error"]
     return error
-
-
-def eventually(find: Callable[[], T], what: str) -> T:
-    """Ask until the answer is true, and give it.
-
-    Args:
-        find: asks.
-        what: a statement that the answer makes true, such as "the session is gone".
-    """
-    deadline = time.monotonic() + PATIENCE
-    while not (found := find()):
-        assert time.monotonic() < deadline, f"Not in {PATIENCE:.0f} seconds: {what}."
-        time.sleep(0.02)
-    return found
 
 
 @dataclass(frozen=True)

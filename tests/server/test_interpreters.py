@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 from tci_kernel.server import interpreter, sessions
-from tests.server.embedded import becomes_true, embedded, kill, outputs_so_far, process_id
+from tests.server.embedded import embedded, kill, outputs_so_far, process_id
 from tests.server.processes import is_gone
-from tests.server.service import PATIENCE, Service, eventually, text_file
+from tests.server.service import Service, text_file
+from tests.support.waiting import PATIENCE, soon, until
 
 
 def _running(sign: Path) -> str:
@@ -36,7 +37,7 @@ def neighbour(service: Service, session_id: str, tmp_path: Path) -> Iterator[Non
     sign, go = tmp_path / "neighbour", tmp_path / "go"
     wait = f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
     running = service.begin(_running(sign) + wait + "print(kept)", session_id)
-    eventually(sign.exists, "the code runs")
+    until(sign.exists, "the code runs")
     yield
     go.touch()
     assert running.result().text() == "1\n"
@@ -63,7 +64,7 @@ def test_listing_sessions_while_an_interpreter_dies_takes_nothing_from_its_call(
     sign = tmp_path / "sign"
     pid = int(service.run("import os; print(os.getpid())", own_session).text())
     call = service.begin(_running(sign) + "time.sleep(600)", own_session)
-    eventually(sign.exists, "the code runs")
+    until(sign.exists, "the code runs")
     psutil.Process(pid).kill()
     while not call.done():
         service.sessions()
@@ -86,7 +87,7 @@ async def test_what_an_interpreter_said_before_it_died_is_not_lost() -> None:
         session = await server.pool.create()
         code = "import time; print('so far', flush=True); time.sleep(600)"
         call = asyncio.create_task(server.outputs(code, session))
-        await becomes_true(lambda: outputs_so_far(session), "it has said something")
+        await soon(lambda: outputs_so_far(session), "it has said something")
         await kill(process_id(session.interpreter))
         said, told = await call
         assert (said.type, said.data) == ("stdout", "so far\n")
@@ -104,7 +105,7 @@ async def test_to_list_sessions_ends_none_and_one_that_is_dead_makes_room(
         assert session.id in server.pool._sessions
         assert await server.run("print(1)") == "1\n"
         assert session.id not in server.pool._sessions
-        await becomes_true(lambda: not session.interpreter.directory.exists(), "so are its files")
+        await soon(lambda: not session.interpreter.directory.exists(), "so are its files")
 
 
 @pytest.mark.usefixtures("neighbour")
@@ -113,7 +114,7 @@ def test_an_interpreter_that_is_killed_between_two_calls_is_missed(
 ) -> None:
     pid = int(service.run("import os; print(os.getpid())", own_session).text())
     psutil.Process(pid).kill()
-    eventually(lambda: own_session not in service.sessions(), "the session is gone")
+    until(lambda: own_session not in service.sessions(), "the session is gone")
     assert service.refusal(own_session)["code"] == "session_ended"
 
 
@@ -149,7 +150,7 @@ def test_children_of_an_interpreter_end_with_its_session(
     code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
     child = psutil.Process(int(service.run(code, own_session).text()))
     service.end(own_session)
-    eventually(lambda: is_gone(child), "the child is gone")
+    until(lambda: is_gone(child), "the child is gone")
 
 
 def test_a_client_that_hangs_up_interrupts_its_cell(
@@ -159,7 +160,7 @@ def test_a_client_that_hangs_up_interrupts_its_cell(
     service.run("kept, ended = 1, 'no'", own_session)
     code = "try: time.sleep(600)\nexcept KeyboardInterrupt: ended = 'interrupted'; raise"
     call = service.call(_running(sign) + code, own_session)
-    eventually(sign.exists, "the code runs")
+    until(sign.exists, "the code runs")
     call.close()
     assert service.run("print(kept, ended)", own_session).text() == "1 interrupted\n"
 
@@ -175,7 +176,7 @@ while caught < 2:
     except KeyboardInterrupt: caught += 1
 """
     call = service.call(_running(sign) + code, own_session)
-    eventually(sign.exists, "the code runs")
+    until(sign.exists, "the code runs")
     call.close()
     assert service.run("print(caught)", own_session).text() == "2\n"
 
@@ -185,7 +186,7 @@ def test_an_interrupt_reaches_what_a_cell_runs(
 ) -> None:
     sign = tmp_path / "sign"
     call = service.call(_running(sign) + "!sleep 600", own_session)
-    eventually(sign.exists, "the code runs")
+    until(sign.exists, "the code runs")
     call.close()
     assert service.run("print('free')", own_session).text() == "free\n"
 
@@ -196,7 +197,7 @@ def test_a_call_whose_client_hangs_up_while_it_waits_never_runs(
     sign, go = tmp_path / "sign", tmp_path / "go"
     wait = f"ran = 'first'\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)"
     first = service.call(_running(sign) + wait, own_session)
-    eventually(sign.exists, "the code runs")
+    until(sign.exists, "the code runs")
     second = service.call("ran = 'second'", own_session)
     service.sessions()  # the server has read the second call by the time it answers this one
     second.close()
@@ -218,7 +219,7 @@ except KeyboardInterrupt:
     seen = pathlib.Path('late').exists()
 """
     first = service.call(_running(sign) + code, own_session)
-    eventually(sign.exists, "the code runs")
+    until(sign.exists, "the code runs")
     first.close()
     second = service.call("1", own_session, text_file("late"))
     service.sessions()  # the server has read the second call by the time it answers this one
@@ -237,9 +238,9 @@ def test_a_new_session_ends_when_its_first_caller_hangs_up(
     sign = tmp_path / "sign"
     code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
     call = service.call(code + _running(sign) + "time.sleep(600)")
-    eventually(sign.exists, "the code runs")
+    until(sign.exists, "the code runs")
     abandoned = psutil.Process(int((tmp_path / "pid").read_text()))
     assert len(service.sessions()) == len(before) + 1
     call.close()
-    eventually(lambda: service.sessions() == before, "the new session is gone")
-    eventually(lambda: is_gone(abandoned), "its interpreter is gone")
+    until(lambda: service.sessions() == before, "the new session is gone")
+    until(lambda: is_gone(abandoned), "its interpreter is gone")

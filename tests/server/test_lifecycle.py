@@ -18,9 +18,10 @@ import pytest
 
 from tci_kernel.server.server import LocalServer
 from tests.server.processes import below, is_gone
-from tests.server.service import JSON, Service, eventually
+from tests.server.service import JSON, Service
 from tests.support.kernels import kernel
 from tests.support.servers import serving
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_nothing_is_left_however_it_ends(
         service.run("open('file', 'w').close()")
         strays = [psutil.Process(int(pid)) for pid in service.run(CHILDREN).text().split()]
         busy = service.call(f"open({str(sign)!r}, 'w').close()\nwhile True: pass")
-        eventually(sign.exists, "the code runs")
+        until(sign.exists, "the code runs")
         processes = {*below(server.process.pid), *strays}
         assert len(processes) >= 1 + 1 + 3 + 5  # itself, the janitor, kernels, children
         assert len(list(scratch.iterdir())) == 1
@@ -138,8 +139,8 @@ def test_nothing_is_left_however_it_ends(
         code = server.process.wait(60)
         busy.close()
     assert code == (-number if number == signal.SIGKILL else 0)
-    eventually(lambda: all(map(is_gone, processes)), "all processes are gone")
-    eventually(lambda: _is_empty(scratch), "all files are gone")
+    until(lambda: all(map(is_gone, processes)), "all processes are gone")
+    until(lambda: _is_empty(scratch), "all files are gone")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
@@ -152,13 +153,13 @@ def test_nothing_is_left_of_a_session_that_is_about_to_start(
     ):
         janitor = below(server.process.pid)
         call = service.call("1")
-        eventually(lambda: len(below(server.process.pid)) > len(janitor), "one starts")
+        until(lambda: len(below(server.process.pid)) > len(janitor), "one starts")
         processes = below(server.process.pid)
         server.process.send_signal(number)
         server.process.wait(60)
         call.close()
-    eventually(lambda: all(map(is_gone, processes)), "all processes are gone")
-    eventually(lambda: _is_empty(scratch), "all files are gone")
+    until(lambda: all(map(is_gone, processes)), "all processes are gone")
+    until(lambda: _is_empty(scratch), "all files are gone")
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["shutdown", "SIGKILL"])
@@ -172,8 +173,8 @@ def test_a_local_kernel_takes_its_server_with_it(scratch: Path, kill: bool) -> N
         assert not _is_empty(scratch)
         if kill:
             processes[0].kill()
-    eventually(lambda: all(map(is_gone, processes)), "all processes are gone")
-    eventually(lambda: _is_empty(scratch), "all files are gone")
+    until(lambda: all(map(is_gone, processes)), "all processes are gone")
+    until(lambda: _is_empty(scratch), "all files are gone")
 
 
 async def test_an_embedded_server_is_for_its_process_alone_and_ends_with_it(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.server.bundles import bad_bundle, good_bundle
-from tests.server.service import Service, eventually
+from tests.server.service import Service
+from tests.support.waiting import until
 
 
 def test_an_error_is_the_traceback_as_ipython_gives_it(service: Service, own_session: str) -> None:
@@ -181,7 +182,7 @@ threading.Thread(target=linger).start()
 """
     assert service.run(code, own_session).outputs == []
     (tmp_path / "go").touch()
-    eventually((tmp_path / "done").exists, "the thread has printed")
+    until((tmp_path / "done").exists, "the thread has printed")
     assert service.run("1", own_session).kinds == ["execute_result"]
 
 

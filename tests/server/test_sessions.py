@@ -14,9 +14,10 @@ import pytest
 
 from tci_kernel.core.errors import RequestRejected
 from tests.server import kernelspecs
-from tests.server.embedded import becomes_true, embedded, outputs_so_far
-from tests.server.service import Ran, Service, body, eventually, rejection
+from tests.server.embedded import embedded, outputs_so_far
+from tests.server.service import Ran, Service, body, rejection
 from tests.support.servers import serving
+from tests.support.waiting import soon, until
 
 
 def _lifetime(row: dict[str, str]) -> float:
@@ -51,7 +52,7 @@ def test_each_session_has_a_working_directory_of_its_own(
     assert one != other
     assert list(other.iterdir()) == []
     service.end(own_session)
-    eventually(lambda: not other.exists(), "the directory is gone")
+    until(lambda: not other.exists(), "the directory is gone")
     assert one.is_dir()
 
 
@@ -92,7 +93,7 @@ while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)
 log.append('first ends')
 """
     calls = [service.call(first, own_session)]
-    eventually(started.exists, "the first code runs")
+    until(started.exists, "the first code runs")
     for name in ("second", "third"):
         calls.append(service.call(f"log.append({name!r})", own_session))
         service.sessions()  # by the time this is answered, the server has read the call before it
@@ -140,7 +141,7 @@ def test_eight_sessions_can_be_created_at_once_and_no_more_than_the_limit() -> N
 
         # A kernel that dies unnoticed makes room for another session.
         psutil.Process(int(processes[0])).kill()
-        eventually(lambda: service.post(body("1")).status_code == 200, "there is room")
+        until(lambda: service.post(body("1")).status_code == 200, "there is room")
         assert len(service.sessions()) == 8
 
 
@@ -161,7 +162,7 @@ def test_an_idle_session_expires_and_a_call_does_not_prolong_it(brief: Service) 
     assert _lifetime(row) == 4
     brief.run("1", session_id)
     assert brief.sessions()[session_id]["expires_at"] == end
-    eventually(lambda: session_id not in brief.sessions(), "the session has expired")
+    until(lambda: session_id not in brief.sessions(), "the session has expired")
     assert datetime.now().astimezone() >= datetime.fromisoformat(end)
     error = brief.refusal(session_id)
     assert error["code"] == "session_ended"
@@ -178,7 +179,7 @@ async def test_a_session_that_is_over_is_neither_listed_nor_found() -> None:
         with pytest.raises(RequestRejected, match="expired at") as raised:
             await server.outputs("1", session)
         assert raised.value.code == "session_ended"
-        await becomes_true(lambda: not server.pool._sessions, "somebody has ended it")
+        await soon(lambda: not server.pool._sessions, "somebody has ended it")
 
 
 async def test_a_session_expires_while_code_runs() -> None:
@@ -186,9 +187,9 @@ async def test_a_session_expires_while_code_runs() -> None:
         session = await server.pool.create()
         code = "import time; print('so far', flush=True); time.sleep(600)"
         running = asyncio.create_task(server.outputs(code, session))
-        await becomes_true(lambda: outputs_so_far(session), "the code runs")
+        await soon(lambda: outputs_so_far(session), "the code runs")
         waiting = asyncio.create_task(server.outputs("open('ran', 'w')", session))
-        await becomes_true(lambda: session.lock._waiters, "another call waits")
+        await soon(lambda: session.lock._waiters, "another call waits")
         session.expires_at = datetime.now(UTC)
         said, told = await running
         assert (said.type, said.data) == ("stdout", "so far\n")
@@ -210,10 +211,10 @@ print('stubborn', flush=True)
 time.sleep(600)
 """
         call = asyncio.create_task(server.outputs(code, session))
-        await becomes_true(lambda: outputs_so_far(session), "the code runs")
+        await soon(lambda: outputs_so_far(session), "the code runs")
         call.cancel()
         waiting = asyncio.create_task(server.outputs("1", session))
-        await becomes_true(session.lock.locked, "another call waits for the code to stop")
+        await soon(session.lock.locked, "another call waits for the code to stop")
         session.expires_at = datetime.now(UTC)
         with pytest.raises(RequestRejected, match="expired at"):
             await waiting

@@ -17,8 +17,9 @@ import pytest
 from tests.server import kernelspecs
 from tests.server.embedded import embedded, kill
 from tests.server.processes import below, interpreters, is_gone
-from tests.server.service import Service, body, eventually, rejection
+from tests.server.service import Service, body, rejection
 from tests.support.servers import ServerProcess, serving
+from tests.support.waiting import until
 
 PID = "import os; print(os.getpid())"
 
@@ -34,7 +35,7 @@ def _serving(*options: str, **environment: str) -> Iterator[tuple[ServerProcess,
 
 def _spare(server: ServerProcess, *others: int) -> int:
     """Wait for the interpreter that is none of the others; gives its process id."""
-    return eventually(
+    return until(
         lambda: interpreters(server.process.pid) - {*others}, "a spare interpreter starts"
     ).pop()
 
@@ -74,7 +75,7 @@ def test_there_are_never_more_interpreters_than_sessions_may_live() -> None:
         assert interpreters(server.process.pid) == {first, second}
 
         psutil.Process(first).kill()
-        eventually(lambda: len(service.sessions()) == 1, "the death is noticed")
+        until(lambda: len(service.sessions()) == 1, "the death is noticed")
         spare = _spare(server, first, second)
         assert len(service.sessions()) == 1
         assert _pid(service) == spare
@@ -99,7 +100,7 @@ def test_ended_sessions_leave_no_files() -> None:
         service.end(*(service.run("open('file', 'w')").session_id for _ in range(2)))
         [root] = Path(scratch).iterdir()
         # The spare interpreter's working directory, and the one with its sockets and its log.
-        eventually(lambda: len(list(root.iterdir())) == 2, "only the spare one has files")
+        until(lambda: len(list(root.iterdir())) == 2, "only the spare one has files")
         assert service.run("6 * 7").kinds == ["execute_result"]
 
 
@@ -137,7 +138,7 @@ def test_a_caller_who_hangs_up_while_it_starts_leaves_none_but_the_next(tmp_path
         call = service.call("1")
         service.sessions()
         call.close()
-        eventually(lambda: abandoned not in interpreters(server.process.pid), "it is gone")
+        until(lambda: abandoned not in interpreters(server.process.pid), "it is gone")
         spare = _spare(server, abandoned)
         assert service.sessions() == {}
         gate.touch()
@@ -186,8 +187,8 @@ def test_it_ends_with_its_server(tmp_path: Path, number: signal.Signals, ready: 
         processes = below(server.process.pid)
         server.process.send_signal(number)
         assert server.process.wait(60) == (-number if number == signal.SIGKILL else 0)
-        eventually(lambda: all(map(is_gone, processes)), "all processes are gone")
-        eventually(lambda: not list(Path(scratch).iterdir()), "all files are gone")
+        until(lambda: all(map(is_gone, processes)), "all processes are gone")
+        until(lambda: not list(Path(scratch).iterdir()), "all files are gone")
 
 
 async def test_one_that_died_while_it_waited_is_replaced_and_nobody_notices() -> None:

@@ -25,7 +25,7 @@ def until(condition: Callable[[], T | None], what: str, seconds: float = PATIENC
     limit = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > limit:
-            raise TimeoutError(f"{seconds:g} s have passed without {what}")
+            raise TimeoutError(f"Not in {seconds:g} s: {what}")
         time.sleep(0.01)
     return found
 
@@ -35,7 +35,7 @@ async def soon(condition: Callable[[], T | None], what: str, seconds: float = PA
     limit = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > limit:
-            raise TimeoutError(f"{seconds:g} s have passed without {what}")
+            raise TimeoutError(f"Not in {seconds:g} s: {what}")
         await asyncio.sleep(0.01)
     return found
 
