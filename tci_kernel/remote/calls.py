@@ -11,8 +11,10 @@ The answer is a JSON object: with a `value`, what `main` returned; or with a `co
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
+
+if __name__.startswith("tci_kernel."):
+    from tci_kernel.remote.printing import say
 
 MODULE = "_tci_kernel_call"
 
@@ -35,18 +37,6 @@ def run(sources: list[str], request: str) -> dict[str, Any]:
         if isinstance(error, namespace.get("Failure", ())):
             return {"code": error.code, "text": str(error)}
         return {"code": EXCEPTION, "text": "%s: %s" % (type(error).__name__, error)}
-
-
-def say(text: str) -> None:
-    """Print a text past the `write` that IPython 9 puts on the stream.
-
-    That one keeps it for as long as the session lives: pieces of files would add up.
-    """
-    stream: Any = sys.stdout
-    if hasattr(type(stream), "write"):
-        type(stream).write(stream, text)
-    else:
-        stream.write(text)
 
 
 if __name__ == MODULE:

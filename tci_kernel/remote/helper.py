@@ -10,7 +10,6 @@ It may meet IPython 7 to 9 and Pythons from 3.7 on. It leaves no names, no outpu
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import json
@@ -19,6 +18,10 @@ import sys
 import threading
 import time
 from typing import Any
+
+if __name__.startswith("tci_kernel."):
+    from tci_kernel.remote.completion import warm_up
+    from tci_kernel.remote.traces import find_shell, forget_this_cell, number_of_this_cell
 
 MIME = "application/vnd.tci-kernel+json"
 MODULE = "_tci_kernel"
@@ -216,18 +219,6 @@ class Helper:
         return self.shell.user_expressions(expressions)
 
 
-def warm_up():
-    """Load what completion needs, beside the cells: it takes longer than who types waits.
-
-    On a thread of its own no interrupt of a cell can break it off half way. Who completes waits for
-    it: jedi can't be used by two threads at once.
-    """
-    with contextlib.suppress(Exception):  # without jedi, IPython completes without it
-        import jedi  # type: ignore[import-untyped]
-
-        jedi.Interpreter("int", [{}]).complete()
-
-
 def cut_own_frames(traceback):
     """End a traceback where the user's code called a function of this file."""
     while traceback is not None and traceback.tb_next is not None:
@@ -264,51 +255,6 @@ def result_of(result):
     except StopIteration as stop:
         return stop.value
     raise RuntimeError("it waits for something")
-
-
-def number_of_this_cell(shell):
-    """The number that the running cell has. IPython 9.8 began to count on before it runs."""
-    count = shell.execution_count
-    return count if "_i%d" % count in shell.user_ns else max(1, count - 1)
-
-
-def forget_this_cell(shell):
-    """Undo what running this very file as a cell leaves behind, once it has ended."""
-    number = number_of_this_cell(shell)
-
-    def forget(*_result):
-        shell.events.unregister("post_run_cell", forget)
-        shell.execution_count = number
-        if shell.history_manager is not None:
-            forget_input(shell, shell.history_manager, number)
-
-    shell.events.register("post_run_cell", forget)
-
-
-def forget_input(shell, history, number):
-    """Take the last cell out of the history: lists, variables and database."""
-    del history.input_hist_parsed[-1:]
-    del history.input_hist_raw[-1:]
-    history._i00, history._i, history._ii, history._iii = (
-        *(history._i, history._ii, history._iii, ""),
-    )
-    shell.user_ns.pop("_i%d" % number, None)
-    shell.user_ns.update(_i=history._i, _ii=history._ii, _iii=history._iii)
-    if history.enabled:
-        history.writeout_cache()
-        with history.db:
-            history.db.execute(
-                "DELETE FROM history WHERE session=? AND line=?", (history.session_number, number)
-            )
-
-
-def find_shell():
-    """The IPython that runs this session; None if none does."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    return get_ipython()
 
 
 def install():

@@ -13,10 +13,13 @@ from typing import Any
 
 from tci_kernel.remote.calls import MODULE
 
-# The programs, and the files whose text runs before theirs, for them to build on.
+# The files whose text runs, and those whose text runs before theirs, for them to build on.
 _BASES: Mapping[str, tuple[str, ...]] = {
+    "calls": ("printing",),
+    "companion": ("completion",),
+    "helper": ("traces", "completion"),
+    "relay": ("printing", "traces", "frames", "outbox", "requests", "hangups", "child"),
     "files": ("failure", "survey"),
-    "names": (),
     "upload": ("failure", "arrival"),
     "variables": ("failure", "arrival", "tables", "values"),
 }
@@ -36,18 +39,30 @@ def program(name: str, arguments: Mapping[str, Any]) -> str:
         arguments: the keyword arguments of its `main`; they travel as JSON.
 
     Raises:
-        KeyError: no program has this name.
+        FileNotFoundError: no program has this name.
     """
-    sources = [source(part) for part in (*_BASES[name], name)]
-    namespace = {"__name__": MODULE, "SOURCES": sources, "REQUEST": json.dumps(arguments)}
-    return f"exec({source('calls')!r}, {{**{namespace!r}, 'USER': globals()}})"
+    namespace = {"SOURCES": _texts(name), "REQUEST": json.dumps(arguments)}
+    return _executed("calls", MODULE, f"**{namespace!r}, 'USER': globals()")
 
 
-def launch(name: str, module: str) -> str:
+def launch(name: str, module: str, **texts: str) -> str:
     """The code that runs the text of a file in a namespace of its own.
 
     Args:
         name: the file's, without the `.py`.
         module: what it finds in `__name__`.
+        texts: what else it finds, by name.
     """
-    return f"exec({source(name)!r}, {{'__name__': {module!r}}})"
+    return _executed(name, module, f"**{texts!r}")
+
+
+def _texts(name: str) -> list[str]:
+    """The texts that a file's code consists of, in their order."""
+    return [source(part) for part in (*_BASES.get(name, ()), name)]
+
+
+def _executed(name: str, module: str, items: str) -> str:
+    """The code that runs a file's texts in one namespace, which has further items."""
+    namespace = {"__name__": module, "TEXTS": _texts(name)}
+    run = "for TEXT in TEXTS: exec(TEXT, globals())"
+    return f"exec({run!r}, {{**{namespace!r}, {items}}})"

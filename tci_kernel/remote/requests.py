@@ -1,0 +1,113 @@
+"""Who exchanges messages with an interpreter, and what they have asked of it.
+
+It travels to the session as text, before that of `relay`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+if __name__.startswith("tci_kernel."):
+    from tci_kernel.remote.frames import Frames
+    from tci_kernel.remote.outbox import Outbox
+
+# Seconds after a reply in which its request ends, should the interpreter's word of it be lost.
+IDLE_LIMIT = 5.0
+
+# Seconds after that word, which is said last, in which the reply has come if it was not lost.
+REPLY_LIMIT = 1.0
+
+# Seconds in which a comm's message begins to be handled, once nothing else runs. ipykernel 7.4
+# handles those that come while a cell runs without a word, where the cell lets it.
+BUSY_LIMIT = 1.0
+
+
+class Client:
+    """A kernel that exchanges messages, by an id that it has chosen.
+
+    Attributes:
+        taken: the number of the last message that was taken from it.
+        outbox: what it has not fetched yet.
+        is_joined: whether another one was given that, since it was last heard of.
+    """
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.outbox = Outbox()
+        self.is_joined = False
+        self.pressing = False  # whether there is something that an exchange does not wait upon
+        self.news = 0.0  # when the first came of what was not given out yet
+
+
+class Request:
+    """A request on the shell channel, from its beginning to its end.
+
+    It ends when the interpreter has replied and is idle again; the two come on different channels,
+    in either order. A client gets what comes last once both are there, behind all output.
+
+    Args:
+        header: its own.
+
+    Attributes:
+        is_cell: whether it runs code.
+        is_begun: whether the interpreter has begun with it.
+        question: what it asks its user, until that is answered.
+    """
+
+    def __init__(self, header: dict[str, Any]) -> None:
+        self._header = header
+        self.is_cell = header["msg_type"] == "execute_request"
+        self._has_reply = str(header["msg_type"]).endswith("_request")
+        self._reply: Frames | None = None
+        self._replied_at = 0.0
+        self.is_begun = False
+        self._first_at = 0.0
+        self._idle: Frames | None = None
+        self._idle_at = 0.0
+        self.question: Frames | None = None
+
+    def take(self, message: Frames) -> None:
+        """Take the reply, or a status."""
+        if message.channel == "shell":
+            self._reply, self._replied_at = message, time.monotonic()
+        elif message.content().get("execution_state") == "idle":
+            self._idle, self._idle_at = message, time.monotonic()
+        else:
+            self.is_begun = True
+
+    def end(self, is_first: bool) -> Frames | None:
+        """The message that ends it, once all have come; None before.
+
+        Args:
+            is_first: whether nothing runs that came before it.
+        """
+        now = time.monotonic()
+        if self._has_reply:
+            if self._reply is None:
+                # ipykernel loses it where an interrupt strikes in its own code.
+                is_lost = self._idle_at and now > self._idle_at + REPLY_LIMIT
+                return self._idle if is_lost else None
+            is_overdue = now > self._replied_at + IDLE_LIMIT
+            return self._reply if self._idle or is_overdue else None
+        if is_first and not self._first_at:
+            self._first_at = now
+        if self._first_at and not self.is_begun and now > self._first_at + BUSY_LIMIT:
+            return idle(self._header)
+        return self._idle
+
+
+def own_message(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    """A message of the relay's own, as an exchange would bring it."""
+    header = {"msg_id": os.urandom(16).hex(), "msg_type": kind, "version": "5.3"}
+    header.update(session=header["msg_id"], username="")
+    return {"channel": "shell", "header": header, "content": content}
+
+
+def idle(request: dict[str, Any]) -> Frames:
+    """The status that ends a request, given by its header."""
+    header = own_message("status", {})["header"]
+    parts = [header, request, {}, {"execution_state": "idle"}]
+    return Frames("iopub", [json.dumps(part).encode() for part in parts], [])
