@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from traitlets.config import Configurable
@@ -11,8 +12,10 @@ from tci_kernel.client import keys
 from tci_kernel.client.client import TCIClient
 from tci_kernel.client.keys import KeyOrigin
 from tci_kernel.config.settings import Settings
-from tci_kernel.core.cell import Cell
-from tci_kernel.session.session import RemoteSession
+from tci_kernel.core.cell import END_OF_INPUT, Cell
+from tci_kernel.core.messages import Message
+from tci_kernel.session.automatic import Execution
+from tci_kernel.session.session import RemoteSession, ignored
 
 if TYPE_CHECKING:
     from tci_kernel.local_cells.shell import LocalShell
@@ -26,6 +29,8 @@ class Runtime:
         local: whether to embed a server.
         session_id: an existing session to attach to; empty for none.
         settings: what is in force, for those who ask.
+        execution: how cells are run.
+        listener: publishes what comes of the session while no cell runs in it.
 
     Attributes:
         client: the way to the service.
@@ -37,7 +42,14 @@ class Runtime:
     """
 
     def __init__(
-        self, parent: Configurable, *, local: bool, session_id: str, settings: Settings
+        self,
+        parent: Configurable,
+        *,
+        local: bool,
+        session_id: str,
+        settings: Settings,
+        execution: Execution = Execution.AUTO,
+        listener: Callable[[Message], Awaitable[None]] = ignored,
     ) -> None:
         self.client = TCIClient(parent=parent)
         self.local = local
@@ -52,7 +64,7 @@ class Runtime:
             self.client.base_url = self._server.base_url
             self.client.api_key = self._server.token
             opener = self._server.open_session
-        self.session = RemoteSession(self.client, opener, parent=parent)
+        self.session = RemoteSession(self.client, opener, listener, execution, parent=parent)
         if session_id:
             self.session.attach(session_id)
 
@@ -83,7 +95,8 @@ class Runtime:
         await self.find_key()
         asked = None if self.client.api_key or cell.hidden else cell.frontend
         if asked is not None and asked.takes_questions:
-            self.client.use_key(await asked.ask_secret("Together API key: "), KeyOrigin.TYPED)
+            key = await asked.ask("Together API key: ", hidden=True)
+            self.client.use_key("" if key == END_OF_INPUT else key, KeyOrigin.TYPED)
 
     async def aclose(self) -> None:
         """Let go of connections, and stop the embedded server."""

@@ -19,6 +19,7 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, MissingKey, SessionExpired, UsageError
 from tci_kernel.core.messages import Message
 from tci_kernel.runtime import Runtime
+from tci_kernel.session.automatic import Execution
 
 _LEFT = "The service has no way to stop code: it may still run there."
 
@@ -73,9 +74,14 @@ def _code(file: BinaryIO) -> str:
 
 async def _run(code: str, config: Config, local: bool, session_id: str) -> int:
     runtime = Runtime(
-        Configurable(config=config), local=local, session_id=session_id, settings=Settings()
+        Configurable(config=config),
+        local=local,
+        session_id=session_id,
+        settings=Settings(),
+        execution=Execution(config.TCIKernel.get("execution", Execution.AUTO)),
+        listener=_listen,
     )
-    is_ok = False
+    status = FAILED
     _stop_on_interrupt(runtime)
     try:
         runtime.session.on_expiry = "error"  # no cells are known that could be run again
@@ -84,10 +90,17 @@ async def _run(code: str, config: Config, local: bool, session_id: str) -> int:
         async with aclosing(runtime.session.run(cell)) as messages:
             async for message in messages:
                 _show(message)
-                is_ok = message.content.get("status") == "ok"  # the last one is the reply
+                status = _status(message.content)  # the last one is the reply
     finally:
         await runtime.aclose()
-    return OK if is_ok else FAILED
+    return status
+
+
+def _status(reply: Mapping[str, Any]) -> int:
+    """The command's exit status, as Python's would be."""
+    if reply.get("ename") == KeyboardInterrupt.__name__:
+        return INTERRUPTED
+    return OK if reply.get("status") == "ok" else FAILED
 
 
 def _stop_on_interrupt(runtime: Runtime) -> None:
@@ -100,6 +113,10 @@ def _stop_on_interrupt(runtime: Runtime) -> None:
 
     with suppress(NotImplementedError):  # on Windows, where Python itself cancels the task
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
+
+
+async def _listen(message: Message) -> None:
+    _show(message)
 
 
 def _show(message: Message) -> None:

@@ -104,7 +104,11 @@ class TCIClient(Configurable):
         import httpx  # noqa: F401, PLC0415
 
     async def execute(
-        self, code: str, session_id: str | None = None, files: Sequence[File] = ()
+        self,
+        code: str,
+        session_id: str | None = None,
+        files: Sequence[File] = (),
+        silence: float | None = None,
     ) -> ExecuteResponse:
         """Run code, in a new session where none is named.
 
@@ -112,13 +116,15 @@ class TCIClient(Configurable):
             code: Python code; IPython's syntax works where the interpreter is one.
             session_id: a live session, as an earlier answer named it.
             files: written into the session's working directory first.
+            silence: seconds without a byte of the answer after which it is given up, for code that
+                takes no longer; `read_timeout` counts where that is less.
 
         Raises:
             TCIError: every failure; `may_have_run` says whether the code may have run.
         """
         request = ExecuteRequest(code, session_id, files)
         return ExecuteResponse.from_body(
-            await self._request("POST", "tci/execute", request.to_body())
+            await self._request("POST", "tci/execute", request.to_body(), silence)
         )
 
     async def sessions(self) -> list[SessionInfo]:
@@ -136,13 +142,17 @@ class TCIClient(Configurable):
         if transport is not None:
             await transport.aclose()
 
-    async def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    async def _request(
+        self, method: str, path: str, body: bytes | None = None, silence: float | None = None
+    ) -> bytes:
         import httpx  # noqa: PLC0415
 
         headers = {"Authorization": f"Bearer {self._checked_key()}", **_HEADERS}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        timeout = httpx.Timeout(self.read_timeout, connect=self.connect_timeout, pool=None)
+        limits = [limit for limit in (self.read_timeout, silence) if limit is not None]
+        silence = min(limits, default=None)
+        timeout = httpx.Timeout(silence, connect=self.connect_timeout, pool=None)
         url = checked_url(self.base_url)
         request = httpx.Request(
             method,

@@ -16,34 +16,43 @@ LONGEST_PAUSE = 30.0
 class Backoff:
     """The pauses of one cell: doubled each time, with jitter, and limited in their sum.
 
+    What attempts take counts only where `spend` says so: a cell may run for long before it fails.
+
     Args:
         limit: seconds that all pauses together may take.
+        first: seconds of the first pause that the service does not choose.
+        longest: of the longest one.
     """
 
-    def __init__(self, limit: float) -> None:
+    def __init__(
+        self, limit: float, *, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE
+    ) -> None:
         self._limit = self._left = limit
-        self._next = FIRST_PAUSE
+        self._next = first
+        self._longest = longest
 
     def pause(self, error: TCIError) -> float | None:
-        """Seconds to wait before the request is sent again; None if it is not to be.
+        """Seconds to wait before a request is sent again that may be; None if it took too long.
 
         A service that says how long is obeyed, with up to a tenth on top, so that many clients
         don't come back in the same moment. Otherwise the pause is between a half and the whole of
         a value that doubles. An error that would be sent again, were there time, says so.
         """
-        if not error.sent_again:
-            return None
         if error.retry_after is not None:
             jittered = error.retry_after * random.uniform(1.0, 1.1)  # noqa: S311 - no secret
             seconds = max(error.retry_after, min(jittered, self._left))
         else:
             seconds = self._next * random.uniform(0.5, 1.0)  # noqa: S311
-            self._next = min(self._next * 2, LONGEST_PAUSE)
+            self._next = min(self._next * 2, self._longest)
         if seconds > self._left:
             error.fate += self._why_not(error)
             return None
         self._left -= seconds
         return seconds
+
+    def spend(self, seconds: float) -> None:
+        """Count time that an attempt took which failed as well, where it is not a cell's own."""
+        self._left -= seconds
 
     def _why_not(self, error: TCIError) -> str:
         limit = f"RemoteSession.retry_for ({self._limit:g} s)"

@@ -225,7 +225,7 @@ def error_message(body: bytes) -> str:
 
 def _answer(body: bytes) -> dict[str, Any]:
     try:
-        answer = _carried(json.loads(body.decode("utf-8-sig", "replace")))
+        answer = carried(json.loads(body.decode("utf-8-sig", "replace")))
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer("The service's answer is not JSON.") from error
     if not isinstance(answer, dict):
@@ -233,7 +233,7 @@ def _answer(body: bytes) -> dict[str, Any]:
     return answer
 
 
-def _carried(value: Any, depth: int = 0) -> Any:
+def carried(value: Any, depth: int = 0) -> Any:
     """The value without what no later stage can carry as JSON in UTF-8.
 
     Python's reader takes more than that: NaN, numbers beyond a float's range, escapes of half a
@@ -248,9 +248,9 @@ def _carried(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (list, dict)) and depth == MAX_DEPTH:
         raise RecursionError("nested too deeply")
     if isinstance(value, list):
-        return [_carried(item, depth + 1) for item in value]
+        return [carried(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {_carried(key): _carried(item, depth + 1) for key, item in value.items()}
+        return {carried(key): carried(item, depth + 1) for key, item in value.items()}
     return value
 
 

@@ -43,7 +43,7 @@ async def status(invocation: Invocation) -> Messages:
                 ("Expires", moment(info.expires_at)),
                 ("Cells run", f"{session.cells_run} (requests in all: {info.execute_count})"),
             ]
-            rows.append(("Files", await _files(session)))
+            rows += [*await session.facts(), ("Files", await _files(session))]
     rows += [("Service", f"{client.base_url} ({place})"), ("Round trip", distance)]
     yield facts(rows)
 
@@ -118,7 +118,10 @@ async def new(invocation: Invocation) -> Messages:
 @command("attach")
 @click.argument("session_id", metavar="ID")
 async def attach(invocation: Invocation, session_id: str) -> Messages:
-    """Run the next cells in the session ID, with its variables and files."""
+    """Run the next cells in the session ID, with its variables and files.
+
+    What a cell prints there, and has printed since nobody listened, is shown until the cell ends.
+    """
     session = await invocation.session()
     listed = [info.id for info in await invocation.runtime.client.sessions()]
     if session_id not in listed:
@@ -130,6 +133,9 @@ async def attach(invocation: Invocation, session_id: str) -> Messages:
         )
     session.attach(session_id)
     yield message(f"Cells now run in session {session_id}.")
+    async with aclosing(session.join(invocation.cell)) as messages:
+        async for shown in messages:
+            yield shown
 
 
 @command("replay")

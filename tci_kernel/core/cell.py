@@ -6,9 +6,12 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from tci_kernel.core.messages import Message
+
+# What a client sends for the end of input.
+END_OF_INPUT = "\x04"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,13 @@ class Frontend(Protocol):
     def show(self, message: Message) -> None:
         """Publish a message of the cell at once. From any thread."""
 
-    async def ask_secret(self, prompt: str) -> str:
-        """What the user types, unseen, at a prompt; empty at the end of input."""
+    async def ask(self, prompt: str, *, hidden: bool) -> str:
+        """What the user types at a prompt.
+
+        Args:
+            prompt: what the user reads.
+            hidden: whether the typing is unseen.
+        """
 
     def ask_blocking(self, prompt: str, hidden: bool) -> str:
         """What the user types at a prompt, for code that the event loop waits for.
@@ -72,6 +80,8 @@ class Cell:
         files: written into the session's working directory first.
         user_expressions: Python expressions whose values its reply is to have, by any names.
         frontend: who sits in front of it; None if nobody does.
+        header: that of the request that it came with, as JSON has it; None if it came with none.
+        metadata: the request's.
     """
 
     code: str
@@ -81,6 +91,8 @@ class Cell:
     files: Sequence[File] = ()
     user_expressions: Mapping[str, str] = field(default_factory=dict)
     frontend: Frontend | None = None
+    header: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def interactive(self) -> bool:

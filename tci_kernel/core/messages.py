@@ -16,6 +16,21 @@ from tci_kernel.core.text import wrapped
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
+# What `debugInfo` says where no debugger has been started, with all fields that ipykernel has.
+NO_DEBUGGER: Mapping[str, Any] = {
+    "isStarted": False,
+    "hashMethod": "Murmur2",
+    "hashSeed": 0,
+    "tmpFilePrefix": "",
+    "tmpFileSuffix": ".py",
+    "breakpoints": [],
+    "stoppedThreads": [],
+    "richRendering": True,
+    "exceptionPaths": [],
+    "copyToGlobals": True,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message of the Jupyter protocol, without the fields that whoever sends it adds.
@@ -126,15 +141,24 @@ def no_values(expressions: Iterable[str]) -> dict[str, Any]:
     return {name: {"status": "error", **content} for name in expressions}
 
 
-def no_debugger(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of the reply to a `debug_request` where there is no debugger."""
-    return {
+def no_debugger(request: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """The content of the reply to a `debug_request` where there is no debugger.
+
+    Clients ask for `debugInfo` whenever a notebook gets the focus, and take a refusal badly.
+
+    Args:
+        request: its content.
+        why: for the user to read.
+    """
+    response = {
         "type": "response",
         "request_seq": request.get("seq", 0),
-        "success": False,
+        "success": request.get("command") == "debugInfo",
         "command": request.get("command", ""),
-        "message": "tci-kernel has no debugger",
     }
+    if response["success"]:
+        return {**response, "body": NO_DEBUGGER}
+    return {**response, "message": why}
 
 
 def without_widget(bundle: Mapping[str, Any]) -> Mapping[str, Any]:

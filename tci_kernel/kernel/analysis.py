@@ -22,37 +22,38 @@ class StaticAnalysis:
 
     def __init__(self) -> None:
         self.cells: list[str] = []
-        self._lock = threading.Lock()
+        # Held while a thread analyses, which may be longer than anybody waits for it.
+        self._turn = asyncio.Lock()
 
     async def run(self, analysis: Analysis, code: str, cursor_pos: int) -> dict[str, Any] | None:
-        """What an analysis says of code; None where another one runs, or it is too slow.
+        """What an analysis says of code; None where that, or those before it, are too slow.
 
         Args:
             analysis: takes code, the cursor's position in it and the cells before it, joined.
             code: the cell.
             cursor_pos: the cursor's position, in code points.
         """
-        if not self._lock.acquire(blocking=False):
-            return None
         loop = asyncio.get_running_loop()
-        found: asyncio.Future[dict[str, Any]] = loop.create_future()
+        found: asyncio.Future[dict[str, Any] | None] = loop.create_future()
         context = "\n".join(self.cells)
 
-        def set_result(reply: dict[str, Any]) -> None:
+        def end(reply: dict[str, Any] | None) -> None:
+            self._turn.release()
             if not found.done():
                 found.set_result(reply)
 
         def analyse() -> None:
+            reply = None
             try:
                 reply = analysis(code, cursor_pos, context)
             finally:
-                self._lock.release()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(set_result, reply)
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(end, reply)
 
-        threading.Thread(target=analyse, daemon=True, name="analysis").start()
         try:
             async with asyncio.timeout(LIMIT):
+                await self._turn.acquire()
+                threading.Thread(target=analyse, daemon=True, name="analysis").start()
                 return await found
         except TimeoutError:
             return None

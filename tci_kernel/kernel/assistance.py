@@ -6,18 +6,21 @@ All of it is answered at once, also while a cell runs; the session is asked only
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.kernelbase import Kernel
+from jupyter_client.jsonutil import json_default
 
 from tci_kernel._version import __version__
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.lines import command_at, local_cell
-from tci_kernel.core.messages import Message, error_of, no_debugger
+from tci_kernel.core.messages import Message, no_debugger
 from tci_kernel.kernel.analysis import StaticAnalysis
+from tci_kernel.kernel.threads import on_main_thread
 from tci_kernel.kernel.vscode import background_call
 
 if TYPE_CHECKING:
@@ -43,6 +46,15 @@ QUICK = frozenset(
 # Seconds until cells are written to the history. A disk may take its time, which no reply waits
 # for, and an editor may kill the kernel without notice soon after.
 SAVE_AFTER = 0.1
+
+
+NO_SESSION = "The debugger is where cells run: run one first."
+
+
+def as_json(header: Mapping[str, Any]) -> dict[str, Any]:
+    """A header as JSON has it: Jupyter's own code reads its date."""
+    found: dict[str, Any] = json.loads(json.dumps(header, default=json_default))
+    return found
 
 
 class Assistance(Kernel):
@@ -89,6 +101,7 @@ class Assistance(Kernel):
         """The IPython in this process, if something has made it. The kernel's to say."""
         raise NotImplementedError
 
+    @on_main_thread
     async def ask_session(self, request: Message) -> Mapping[str, Any] | None:
         """The content of the session's reply to a request, or None where it can't be asked."""
         session = self.session_in_use
@@ -129,7 +142,8 @@ class Assistance(Kernel):
 
     async def shell_main(self, subshell_id: str | None, msg: Any) -> None:
         """Handle a shell message; a quick one beside the running cell, which holds the lock."""
-        if not self._main_asyncio_lock.locked() or not self._is_quick(msg):
+        is_beside = subshell_id is not None or not self._main_asyncio_lock.locked()
+        if is_beside or not self._is_quick(msg):
             await super().shell_main(subshell_id, msg)
             return
         context = self._shell_context  # what threads of the running cell publish under
@@ -171,7 +185,7 @@ class Assistance(Kernel):
 
     @property
     def kernel_info(self) -> dict[str, Any]:
-        """What a client may rely on. The base class would claim a debugger and subshells."""
+        """What a client may rely on."""
         return {
             "protocol_version": PROTOCOL_VERSION,
             "implementation": self.implementation,
@@ -179,7 +193,7 @@ class Assistance(Kernel):
             "language_info": self.language_info,
             "banner": self.banner,
             "help_links": self.help_links,
-            "supported_features": [],
+            "supported_features": ["kernel subshells", "debugger"],
         }
 
     async def do_is_complete(self, code: str) -> dict[str, Any]:
@@ -188,6 +202,7 @@ class Assistance(Kernel):
 
         return is_complete(code)
 
+    @on_main_thread
     async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
         """Completions from the session, or from the notebook's own code; of `%tci` lines."""
         from tci_kernel.kernel.introspection import static_completions  # noqa: PLC0415
@@ -211,6 +226,7 @@ class Assistance(Kernel):
             "metadata": {},
         }
 
+    @on_main_thread
     async def do_inspect(
         self,
         code: str,
@@ -230,19 +246,15 @@ class Assistance(Kernel):
         return found or {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
     # The content passes as it came: what is missing or odd in it is the history's to judge.
+    @on_main_thread
     async def do_history(self, **content: Any) -> dict[str, Any]:  # type: ignore[override]
         """Cells that were run, from the database of the kernel's own."""
         return self.history.request(content)
 
     async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
-        """Have the session debug. Runs on the control thread; the session has the main one's loop.
-
-        The base class would not answer at all.
-        """
-        asking = self.ask_session(Message("debug_request", msg))
-        answer = asyncio.run_coroutine_threadsafe(asking, self.loop)
-        reply = await asyncio.wrap_future(answer)
-        return dict(no_debugger(msg) if reply is None else reply)
+        """Have the session debug. The base class would not answer at all."""
+        reply = await self.ask_session(Message("debug_request", msg))
+        return dict(no_debugger(msg, NO_SESSION) if reply is None else reply)
 
     async def comm_info_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Name the session's comms."""
@@ -258,25 +270,13 @@ class Assistance(Kernel):
             parent["content"],
             parent.get("metadata", {}),
             parent.get("buffers", ()),
-            parent["header"],
+            as_json(parent["header"]),
         )
         await self.ask_session(message)
 
     comm_msg = comm_close = comm_open
 
-    async def create_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
-        """Refuse: a cell on another thread would share this thread's connections."""
-        self._refuse_subshell(socket, ident, parent)
-
     async def delete_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
-        """Refuse: there are no subshells."""
-        self._refuse_subshell(socket, ident, parent)
-
-    def _refuse_subshell(self, socket: Any, ident: Any, parent: Any) -> None:
-        content = {
-            "status": "error",
-            **error_of(NotImplementedError("tci-kernel has no subshells")).content,
-        }
-        reply = parent["header"]["msg_type"].replace("_request", "_reply")
-        if self.session:
-            self.session.send(socket, reply, content, parent, ident=ident)
+        """End a subshell, and the one that stands for it in the session."""
+        await super().delete_subshell_request(socket, ident, parent)
+        await self.ask_session(Message("delete_subshell_request", parent["content"]))

@@ -15,14 +15,12 @@ from typing import Any
 import zmq
 from jupyter_client.session import Session
 
+from tci_kernel.core.cell import END_OF_INPUT
 from tci_kernel.core.messages import Message
 
 # Seconds between two looks for the reply. The base class waits in a blocking loop instead, which
 # no interrupt message could end.
 _INTERVAL = 0.05
-
-# What a client sends for the end of input.
-_EOF = "\x04"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +43,17 @@ class CellFrontend:
     request: Mapping[str, Any]
     client: bytes
 
-    async def ask_secret(self, prompt: str) -> str:
-        """What the user types, unseen, at a prompt; empty at the end of input."""
-        self._send(prompt, hidden=True)
+    async def ask(self, prompt: str, *, hidden: bool) -> str:
+        """What the user types at a prompt, with the sign by which clients end the input.
+
+        Args:
+            prompt: what the user reads.
+            hidden: whether the typing is unseen.
+        """
+        self._send(prompt, hidden=hidden)
         while (value := self._received()) is None:  # noqa: ASYNC110 - ZeroMQ sets no event
             await asyncio.sleep(_INTERVAL)
-        return "" if value == _EOF else value
+        return value
 
     def ask_blocking(self, prompt: str, hidden: bool) -> str:
         """What the user types at a prompt, for code that the event loop waits for.
@@ -70,7 +73,7 @@ class CellFrontend:
             if value is not None:
                 break
             time.sleep(_INTERVAL)
-        if value == _EOF:
+        if value == END_OF_INPUT:
             raise EOFError
         return value
 

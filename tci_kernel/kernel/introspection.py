@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from functools import cache
+from pickle import UnpicklingError
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+from tci_kernel.remote.completion import remove_broken_files
 
 # Characters before the cursor that are analysed; parsing more would be felt while typing.
 _SOURCE_LIMIT = 20_000
@@ -25,6 +29,8 @@ _IMPORT = re.compile(r"^(?:import|from)[ ][^(\\\n]+$", re.MULTILINE)
 
 # Cell magics whose body is Python in the notebook's own namespace.
 _PYTHON_CELLS = frozenset({"%%capture", "%%prun", "%%time", "%%timeit"})
+
+_Found = TypeVar("_Found")
 
 
 def is_complete(code: str) -> dict[str, Any]:
@@ -58,7 +64,7 @@ def static_completions(code: str, cursor_pos: int, context: str) -> dict[str, An
     """
     cursor = _within(code, cursor_pos)
     try:
-        found = _complete(code, cursor, context)
+        found = _analysed(_complete, code, cursor, context)
     except Exception:  # noqa: BLE001 -- jedi fails in any way; typing must go on, unlogged
         found = []
     return {
@@ -84,11 +90,23 @@ def static_inspection(code: str, cursor_pos: int, context: str) -> dict[str, Any
         The content of the `inspect_reply`. Nothing is found if anything goes wrong.
     """
     try:
-        text = _inspect(code, _within(code, cursor_pos), context)
+        text = _analysed(_inspect, code, _within(code, cursor_pos), context)
     except Exception:  # noqa: BLE001 -- jedi fails in any way; typing must go on, unlogged
         text = ""
     data = {"text/plain": text} if text else {}
     return {"status": "ok", "found": bool(text), "data": data, "metadata": {}}
+
+
+def _analysed(
+    analysis: Callable[[str, int, str], _Found], code: str, cursor: int, context: str
+) -> _Found:
+    """What an analysis finds, also where another process has broken what jedi keeps in files."""
+    try:
+        return analysis(code, cursor, context)
+    except (EOFError, UnpicklingError):
+        if not remove_broken_files():
+            raise
+        return analysis(code, cursor, context)
 
 
 def _complete(code: str, cursor: int, context: str) -> list[dict[str, Any]]:
@@ -207,9 +225,6 @@ def _jedi() -> ModuleType:
     import jedi  # type: ignore[import-untyped]  # noqa: PLC0415
 
     jedi.settings.case_insensitive_completion = False
-    # It is no faster with its cache, and a process that ends while it writes there leaves a file
-    # that breaks completion in every other one.
-    jedi.settings.use_filesystem_cache = False
     # Its parser logs what it parses.
     logging.getLogger("parso").setLevel(logging.WARNING)
     module: ModuleType = jedi

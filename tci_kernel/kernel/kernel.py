@@ -9,16 +9,19 @@ from contextlib import aclosing
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool
+from traitlets import Bool, Enum
 
 from tci_kernel.config.settings import Settings
 from tci_kernel.config.traits import EnvironmentText
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, TCIError
 from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
+from tci_kernel.kernel.assistance import as_json
 from tci_kernel.kernel.frontend import CellFrontend
 from tci_kernel.kernel.interrupts import Interruptible
 from tci_kernel.kernel.pacing import IOPubPacer, parts, stream_bytes
+from tci_kernel.kernel.session_file import KeptSession, SessionFile
+from tci_kernel.kernel.threads import on_main_thread
 from tci_kernel.kernel.vscode import (
     BackgroundCall,
     background_call,
@@ -53,11 +56,20 @@ class TCIKernel(Interruptible):
         help="An existing session to run the cells in, instead of a new one.",
     ).tag(config=True)
 
+    execution = Enum(
+        ("auto", "live", "direct"),
+        default_value="auto",
+        help="How cells are run. 'live': in an interpreter that is started in the session, whose "
+        "messages come while they run; 'direct': each as one request, its outputs all at its end; "
+        "'auto': live where that can be had.",
+    ).tag(config=True)
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._count = 1
         self._notes: Sequence[str] = ()
         self._runtime: Runtime | None = None
+        self._session_file = SessionFile(getattr(self.parent, "abs_connection_file", ""))
         self._warming: asyncio.Task[None] | None = None
         # Jupyter Server names the notebook in this variable; other hosts have no rate limits.
         self._pacer = IOPubPacer() if os.environ.get("JPY_SESSION_NAME") else None
@@ -80,6 +92,7 @@ class TCIKernel(Interruptible):
         if self.local:
             self.loop.call_soon_threadsafe(self._begin_warm_up)
 
+    @on_main_thread
     async def do_execute(
         self,
         code: str,
@@ -106,6 +119,7 @@ class TCIKernel(Interruptible):
                 await self.emit(message)
         elif code.strip() or (expressions and self._takes_hidden_cells()):
             published: list[Message] = []
+            request = self.get_parent("shell")
             cell = Cell(
                 code,
                 self._count,
@@ -113,6 +127,8 @@ class TCIKernel(Interruptible):
                 silent=silent,
                 user_expressions=expressions,
                 frontend=self._frontend(published, takes_questions=allow_stdin, silent=silent),
+                header=as_json(request["header"]),
+                metadata=request.get("metadata") or {},
             )
             return await self._run(cell, published)
         values = no_values(expressions)
@@ -130,6 +146,10 @@ class TCIKernel(Interruptible):
         Runs on the control thread; what is closed belongs to the main thread's event loop.
         """
         self.interrupt()
+        if restart:
+            self._keep_session(restarts=True)
+        else:
+            self._session_file.remove()
         closing = asyncio.run_coroutine_threadsafe(self._close(), self.loop)
         try:
             await asyncio.wait_for(asyncio.wrap_future(closing), SHUTDOWN_LIMIT)
@@ -156,10 +176,12 @@ class TCIKernel(Interruptible):
         Whatever happens ends here, in a failure that is published: an exception that escaped
         would leave the request without a reply.
         """
-        self.running = asyncio.create_task(self._publish(cell, published))
-        self.running_parent = self.get_parent("shell")
+        running = asyncio.create_task(self._publish(cell, published))
+        is_main = not (cell.header or {}).get("subshell_id")
+        if is_main:
+            self.running, self.running_parent = running, self.get_parent("shell")
         try:
-            await self.running
+            await running
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise  # no interrupt of the cell: the event loop itself is ending
@@ -170,13 +192,15 @@ class TCIKernel(Interruptible):
             self.log.exception("A cell failed in the kernel itself")
             published.append(await self._fail(error, cell))
         finally:
-            self.running = None
+            if is_main:
+                self.running = None
         content = dict(published[-1].content)
         if cell.hidden:
             return {**content, "execution_count": self._count - 1}
         results = [m.content["data"] for m in published if m.type == "execute_result"]
         self.remember(cell, str(results[-1].get("text/plain", "")) if results else None)
         self._count = content["execution_count"] + 1
+        self._keep_session(restarts=False)
         return content
 
     async def _fail(self, error: BaseException, cell: Cell) -> Message:
@@ -189,12 +213,16 @@ class TCIKernel(Interruptible):
         """Publish the messages of a cell."""
         from tci_kernel.kernel.dispatch import run  # noqa: PLC0415 - a start does without
 
+        runtime = self._open_runtime()
         if not cell.hidden and self._notes:
             notes, self._notes = self._notes, ()
             await self.emit(stream("stderr", "".join(f"{line}\n" for line in notes)))
         shown = ShownOutputs()
-        async with aclosing(run(cell, self._open_runtime())) as messages:
+        async with aclosing(run(cell, runtime)) as messages:
             async for message in messages:
+                if message.parent is not None:  # what another cell prints meanwhile
+                    await self.emit(message)
+                    continue
                 if message.type in _KEPT:
                     published.append(message)
                 if message.type == "execute_reply" or _is_unwanted(message, cell.silent):
@@ -263,14 +291,42 @@ class TCIKernel(Interruptible):
         """What the cells run in, made ready on first use: starting the kernel does no I/O."""
         if self._runtime is None:
             from tci_kernel.runtime import Runtime  # noqa: PLC0415
+            from tci_kernel.session.automatic import Execution  # noqa: PLC0415
 
             self._runtime = Runtime(
                 self,
                 local=self.local,
                 session_id=self.session_id,
                 settings=getattr(self.parent, "settings", None) or Settings(),
+                execution=Execution(self.execution),
+                listener=self.emit,
             )
+            self._resume(self._runtime.session, self._runtime.client.base_url)
         return self._runtime
+
+    def _resume(self, session: RemoteSession, service: str) -> None:
+        """Go on with the session of the kernel in whose place this one was started."""
+        kept = None if self.local or self.session_id else self._session_file.read()
+        if kept is None or kept.service != service:
+            return
+        session.resume(kept.session_id, restarts=kept.restarts)
+        if not kept.restarts:
+            self.show_with_next_cell(
+                [
+                    *self._notes,
+                    "The kernel was started again after its process had ended. Its session was not",
+                    "lost: variables, files and what cells have printed since are there.",
+                ]
+            )
+
+    def _keep_session(self, *, restarts: bool) -> None:
+        """Keep the session for a kernel in this one's place, where it can go on with it."""
+        session = self.session_in_use
+        if self.local or self._runtime is None or session is None or session.id is None:
+            return
+        if session.is_restartable:
+            service = self._runtime.client.base_url
+            self._session_file.write(KeptSession(session.id, service, restarts))
 
     def local_shell(self) -> LocalShell:
         """The IPython in this process, made on first use."""

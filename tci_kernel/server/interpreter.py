@@ -114,10 +114,13 @@ class Interpreter:
         self._output_reader = asyncio.create_task(self._read_outputs())
 
     def _environment(self) -> dict[str, str]:
-        """Make IPython's directory, and give the environment in which it is found.
+        """Make directories for IPython and Jupyter, and give the environment that names them.
 
-        The profile of the host's user, with its start-up files and history, is not the code's.
+        The profile of the host's user, with its start-up files and history, is not the code's. What
+        kernels that it starts leave when they are killed goes with the interpreter.
         """
+        runtime = self._runtime_directory / "jupyter"
+        runtime.mkdir(parents=True)
         ipython = self._runtime_directory / "ipython"
         profile = ipython / "profile_default"
         profile.mkdir(parents=True)
@@ -125,7 +128,8 @@ class Interpreter:
         environment = {
             name: value for name, value in os.environ.items() if name not in _HOST_VARIABLES
         }
-        return environment | {"IPYTHONDIR": str(ipython)} | self._janitor.environment
+        environment |= {"IPYTHONDIR": str(ipython), "JUPYTER_RUNTIME_DIR": str(runtime)}
+        return environment | self._janitor.environment
 
     async def is_alive(self) -> bool:
         """Whether the process runs."""

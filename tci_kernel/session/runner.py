@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from tci_kernel.core.cell import Cell
@@ -11,6 +11,9 @@ from tci_kernel.core.messages import Message
 # Seconds that who types waits for the session's answer to a question beside the cells. JupyterLab
 # waits 1 s for completions.
 QUESTION_LIMIT = 1.0
+
+# Seconds that who asks about a name waits, which no client bounds.
+INSPECTION_LIMIT = 5.0
 
 
 class RunnerOptions(Protocol):
@@ -27,6 +30,10 @@ class RunnerOptions(Protocol):
     @property
     def show_progress(self) -> bool:
         """Whether notices are shown."""
+
+    @property
+    def transfer_size(self) -> int:
+        """Bytes in one request, or in its answer."""
 
     @property
     def use_helper(self) -> bool:
@@ -65,6 +72,23 @@ class Runner(Protocol):
 
     def interrupt(self) -> bool:
         """Stop the running cell, as Ctrl-C does; whether there is one."""
+
+    def join(self, cell: Cell) -> AsyncGenerator[Message]:
+        """Yield what runs in a session that was joined, until it ends; nothing where none can tell.
+
+        Args:
+            cell: who sits in front of it.
+
+        Raises:
+            TCIError: as `run`.
+        """
+
+    @property
+    def is_restartable(self) -> bool:
+        """Whether the interpreter can begin anew in the same session."""
+
+    async def facts(self) -> Sequence[tuple[str, str]]:
+        """What there is to say of how cells are run, each with a name, for the user to read."""
 
     async def prepare(self) -> None:
         """Do ahead of the first cell what can be done without running one.

@@ -17,12 +17,17 @@ from tci_kernel.core.errors import SessionExpired, TCIError
 from tci_kernel.core.messages import Message, stream
 from tci_kernel.core.text import wrapped
 from tci_kernel.remote import loader
+from tci_kernel.session.automatic import AutomaticRunner, Execution
 from tci_kernel.session.direct import programs
 from tci_kernel.session.direct.runner import DirectRunner
+from tci_kernel.session.live.runner import LiveRunner
 from tci_kernel.session.notice import Notice, noticed
 from tci_kernel.session.replay import replay
-from tci_kernel.session.runner import Runner
 from tci_kernel.session.state import SessionState
+
+
+async def ignored(_message: Message) -> None:
+    """Publish nothing, where nobody listens."""
 
 
 class RemoteSession(Configurable):
@@ -31,6 +36,8 @@ class RemoteSession(Configurable):
     Args:
         client: how the service is reached.
         opener: starts a session without running code, where that is possible and costs nothing.
+        listener: publishes what comes of a session while no cell runs in it.
+        execution: how cells are run.
     """
 
     on_expiry = Enum(
@@ -79,6 +86,8 @@ class RemoteSession(Configurable):
         self,
         client: TCIClient,
         opener: Callable[[], Awaitable[str]] | None = None,
+        listener: Callable[[Message], Awaitable[None]] = ignored,
+        execution: Execution = Execution.AUTO,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -87,10 +96,13 @@ class RemoteSession(Configurable):
         self._opening = asyncio.Lock()
         self._state = SessionState(client)
         # A server of our own stops code whose caller hangs up.
-        self._runner: Runner = DirectRunner(
-            client, self._state, self, stops_code=opener is not None
-        )
+        direct = DirectRunner(client, self._state, self, stops_code=opener is not None)
+        live = LiveRunner(client, self._state, self, listener)
+        # Who wants nothing of ours in the session gets the bare contract.
+        execution = execution if self.use_helper else Execution.DIRECT
+        self._runner = AutomaticRunner(live, direct, self._state, execution)
         self._unnoticed: SessionExpired | None = None
+        self._is_resumed = False
         self._late: set[asyncio.Task[Any]] = set()
 
     @property
@@ -131,9 +143,42 @@ class RemoteSession(Configurable):
 
     def attach(self, session_id: str) -> None:
         """Use a session that exists. Whether it does shows with the first cell."""
-        self._state.begin(session_id)
+        self._state.begin(session_id, joins=True)
         self._state.set_replayable([])
         self._unnoticed = None
+
+    def resume(self, session_id: str, *, restarts: bool) -> None:
+        """Go on with the session of a kernel before this one; if it has expired, with a new one.
+
+        Args:
+            session_id: the session.
+            restarts: whether its interpreter begins anew, without variables.
+        """
+        self.attach(session_id)
+        self._state.is_restarted = restarts
+        self._is_resumed = True
+
+    @property
+    def is_restartable(self) -> bool:
+        """Whether the interpreter can begin anew in the same session."""
+        return self._runner.is_restartable
+
+    async def facts(self) -> Sequence[tuple[str, str]]:
+        """What there is to say of how cells are run, each with a name, for the user to read."""
+        return await self._runner.facts()
+
+    async def join(self, cell: Cell) -> AsyncGenerator[Message]:
+        """Yield what runs in a session that was attached to, until it ends.
+
+        Args:
+            cell: who sits in front of it.
+
+        Raises:
+            TCIError: as `run`.
+        """
+        async with aclosing(self._concluded(self._runner.join(cell))) as messages:
+            async for message in messages:
+                yield message
 
     def forget(self) -> None:
         """Go on without a session; its cells stay replayable."""
@@ -160,11 +205,7 @@ class RemoteSession(Configurable):
                 async for message in messages:
                     yield message
         except SessionExpired as expired:
-            if cell.hidden:
-                self._unnoticed = expired
-            if cell.hidden or self.on_expiry == "error":
-                raise
-            async with aclosing(self._run_again(cell, expired)) as messages:
+            async with aclosing(self._after_expiry(cell, expired)) as messages:
                 async for message in messages:
                     yield message
 
@@ -276,19 +317,47 @@ class RemoteSession(Configurable):
 
     async def _run(self, cell: Cell) -> AsyncGenerator[Message]:
         await self.open()
+        async with aclosing(self._concluded(self._runner.run(cell))) as messages:
+            async for message in messages:
+                self._is_resumed = False
+                if message.type == "execute_reply" and not cell.hidden:
+                    self._state.expiry.ask_once()
+                    if warning := await self._state.expiry.warning():
+                        yield stream("stderr", warning)
+                yield message
+
+    async def _concluded(self, messages: AsyncGenerator[Message]) -> AsyncGenerator[Message]:
+        """Messages of the runner; what ends them is understood in the light of the session."""
         try:
-            async with aclosing(self._runner.run(cell)) as messages:
+            async with aclosing(messages):
                 async for message in messages:
-                    if message.type == "execute_reply" and not cell.hidden:
-                        self._state.expiry.ask_once()
-                        if warning := await self._state.expiry.warning():
-                            yield stream("stderr", warning)
                     yield message
         except TCIError as error:
             concluded = await self._state.draw_conclusion(error)
             if concluded is error:
                 raise
             raise concluded from error
+
+    async def _after_expiry(self, cell: Cell, expired: SessionExpired) -> AsyncGenerator[Message]:
+        """What becomes of a cell that has met an expired session, and has not run.
+
+        Raises:
+            SessionExpired: that is told.
+        """
+        is_resumed, self._is_resumed = self._is_resumed, False
+        if cell.hidden:
+            self._unnoticed = None if is_resumed else expired
+            raise expired
+        if is_resumed:
+            yield stream("stderr", "The session has expired meanwhile: this is a new one.\n")
+            again = self._run(cell)
+        elif self.on_expiry == "replay":
+            again = self._run_again(cell, expired)
+        else:
+            raise expired
+        async with aclosing(again) as messages:
+            async for message in messages:
+                yield message
 
     async def _run_again(self, cell: Cell, expired: SessionExpired) -> AsyncGenerator[Message]:
         """Run the cells of an expired session again in a new one, and then a cell."""

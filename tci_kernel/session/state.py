@@ -30,23 +30,33 @@ class SessionState:
     Attributes:
         id: the session's id; None while there is none.
         expiry: watches its end.
+        is_joined: whether it was there before it was used here.
+        is_restarted: whether its interpreter is to begin anew.
         cells_run: how many cells the user has run in it from here.
     """
 
     def __init__(self, client: TCIClient) -> None:
         self._client = client
         self.id: str | None = None
+        self.is_joined = self.is_restarted = False
         self.expiry = ExpiryWatch(self._look_up)
         self.cells_run = 0
         self._succeeded: list[Cell] = []
         self._earlier: list[Cell] = []  # in sessions before this one
 
-    def begin(self, session_id: str | None) -> None:
-        """Go on with another session, or with none. The cells of this one stay replayable."""
+    def begin(self, session_id: str | None, *, joins: bool = False, restarts: bool = False) -> None:
+        """Go on with another session, or with none. The cells of this one stay replayable.
+
+        Args:
+            session_id: the session.
+            joins: whether it was there before.
+            restarts: whether its interpreter is to begin anew.
+        """
         self.expiry.close()
         self._earlier = self.replayable()
         self.expiry = ExpiryWatch(self._look_up)
         self.id = session_id
+        self.is_joined, self.is_restarted = joins, restarts
         self.cells_run = 0
         self._succeeded = []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -17,11 +17,8 @@ from tci_kernel.session.direct.answers import Answer, read
 from tci_kernel.session.direct.helper import Helper, hidden
 from tci_kernel.session.direct.sending import Sending
 from tci_kernel.session.notice import Notice, noticed
-from tci_kernel.session.runner import QUESTION_LIMIT, RunnerOptions
+from tci_kernel.session.runner import INSPECTION_LIMIT, QUESTION_LIMIT, RunnerOptions
 from tci_kernel.session.state import SessionState
-
-# Seconds that who asks about a name waits, which no client bounds.
-INSPECTION_LIMIT = 5.0
 
 # The questions that the helper answers: its method, the seconds that it has, and the fields of its
 # reply with their types.
@@ -29,6 +26,8 @@ _QUESTIONS: Mapping[str, tuple[str, float, Mapping[str, type]]] = {
     "complete_request": ("complete", QUESTION_LIMIT, {"matches": list}),
     "inspect_request": ("inspect", INSPECTION_LIMIT, {"data": dict, "found": bool}),
 }
+
+_NO_DEBUGGER = "Cells are run directly in this session, where there is no debugger."
 
 # How our server names the end of an interpreter, in an error of the cell that it died in.
 _DIED = "InterpreterDied"
@@ -81,6 +80,21 @@ class DirectRunner:
             if self._running is this:
                 self._running = None
 
+    async def join(self, cell: Cell) -> AsyncGenerator[Message]:  # noqa: ARG002 - see `Runner`
+        """Nothing: nobody can tell what runs there."""
+        nothing: tuple[Message, ...] = ()
+        for message in nothing:
+            yield message
+
+    @property
+    def is_restartable(self) -> bool:
+        """No: its interpreter ends with the session."""
+        return False
+
+    async def facts(self) -> Sequence[tuple[str, str]]:
+        """Nothing: the service tells nothing of its interpreter."""
+        return ()
+
     async def prepare(self) -> None:
         """Install the helper if the session begins or is joined."""
         if self._options.use_helper:
@@ -91,7 +105,7 @@ class DirectRunner:
     async def request(self, request: Message) -> Message | None:
         """Ask the helper, where no cell runs. See `Runner.request`."""
         if request.type == "debug_request":
-            return Message("debug_reply", no_debugger(request.content))
+            return Message("debug_reply", no_debugger(request.content, _NO_DEBUGGER))
         if request.type == "comm_info_request":
             return Message("comm_info_reply", {"status": "ok", "comms": {}})
         if request.type not in _QUESTIONS or self._running or not self._helper().is_installed:

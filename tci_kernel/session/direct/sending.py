@@ -59,7 +59,7 @@ class Sending:
                 self.is_out = False
                 return
             except TCIError as error:
-                pause = self._backoff.pause(error)
+                pause = self._backoff.pause(error) if error.sent_again else None
                 if pause is None:
                     raise
                 reason = error.what

@@ -1,0 +1,45 @@
+"""What the interpreter is and uses, for who wants to know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tci_kernel.core.cell import Cell
+from tci_kernel.core.messages import Message
+from tci_kernel.core.text import printable
+from tci_kernel.remote.companion import MODULE
+from tci_kernel.session.live.pending import execute_request
+
+_EXPRESSION = f"__import__('sys').modules[{MODULE!r}].told_usage()"
+_NAME = "usage"
+
+
+def question() -> Message:
+    """The request that asks for it."""
+    cell = Cell("", hidden=True, silent=True, user_expressions={_NAME: _EXPRESSION})
+    return Message("execute_request", execute_request(cell, "")["content"])
+
+
+def facts(info: Mapping[str, Any], reply: Message | None) -> Sequence[tuple[str, str]]:
+    """The answer in words, each with a name.
+
+    Args:
+        info: the content of the interpreter's `kernel_info_reply`.
+        reply: the reply to the question; None if there is none.
+    """
+    version = (info.get("language_info") or {}).get("version")
+    versions = [f"Python {version}", f"IPython {info.get('implementation_version')}"]
+    content: Mapping[str, Any] = {} if reply is None else reply.content
+    try:
+        told = json.loads(content["user_expressions"][_NAME]["data"]["text/plain"])
+        versions.append(f"ipykernel {told['ipykernel']}")
+        memory, cpu, alive = int(told["memory"]), float(told["cpu"]), int(told["alive"])
+    except (LookupError, TypeError, ValueError):
+        return [("Interpreter", printable(", ".join(versions)))]
+    return [
+        ("Interpreter", printable(", ".join(versions))),
+        ("It uses", f"{memory / 1e6:.0f} MB of memory, {cpu:.1f} s of CPU time"),
+        ("Lives on", f"{alive} threads, tasks or processes of cells" if alive else "nothing"),
+    ]
