@@ -16,7 +16,7 @@ from tests.support.measuring import PROGRAMS, VARIABLE, write_unmeasured_interpr
 from tests.support.servers import ServerProcess, serving
 
 # The rooms whose files take longest, in this order, and then the others.
-LONGEST = ("clients", "differential", "packaging", "documents", "faults", "files", "protocol")
+LONGEST = ("clients", "differential", "packaging", "documents", "faults", "protocol", "files")
 
 
 def room(path: Path) -> str:

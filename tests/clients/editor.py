@@ -82,10 +82,11 @@ class Editor:
     def in_background(self, number: int, code: str) -> Any:
         """Run code in the extension's way for threads; gives what its result is."""
         mime = MIME.format(number)
-        (_, place), (kind, filled) = self.hidden(background(mime, code)).outputs
-        assert kind == "update_display_data"
-        assert filled["transient"] == place["transient"]
-        return filled["data"][f"{mime}.result"]
+        result = f"{mime}.result"
+        answer = self.do("background", code=background(mime, code), mime=result)
+        (place,) = (content for kind, content in answer["published"] if kind == "display_data")
+        assert answer["told"]["transient"] == place["transient"]
+        return answer["told"]["data"][result]
 
 
 @contextmanager

@@ -35,16 +35,7 @@ class JupyterServer:
 
     def write(self, name: str, kernel: str, *cells: str) -> None:
         """Put a notebook into the folder."""
-        book = new_notebook(cells=[new_code_cell(source) for source in cells])
-        self.put(name, kernel, book)
-
-    def put(self, name: str, kernel: str, book: NotebookNode) -> None:
-        book.metadata.kernelspec = {
-            "name": kernel,
-            "display_name": get_kernel_spec(kernel).display_name,
-            "language": "python",
-        }
-        nbformat.write(book, self.folder / name)
+        nbformat.write(notebook_for(kernel, *cells), self.folder / name)
 
     def read(self, name: str) -> NotebookNode:
         """A notebook as it is saved."""
@@ -53,6 +44,22 @@ class JupyterServer:
 
     def address(self, path: str) -> str:
         return f"{self.url}/{quote(path)}?token={TOKEN}"
+
+
+def notebook_for(kernel: str, *cells: str) -> NotebookNode:
+    """A notebook of code cells that runs on a kernel."""
+    book: NotebookNode = new_notebook(cells=[new_code_cell(source) for source in cells])
+    return on_kernel(book, kernel)
+
+
+def on_kernel(book: NotebookNode, kernel: str) -> NotebookNode:
+    """The notebook, which now runs on a kernel."""
+    book.metadata.kernelspec = {
+        "name": kernel,
+        "display_name": get_kernel_spec(kernel).display_name,
+        "language": "python",
+    }
+    return book
 
 
 @contextmanager
@@ -66,10 +73,11 @@ def jupyter_server(home: Path, **environment: str) -> Iterator[JupyterServer]:
     folder = home / "notebooks"
     folder.mkdir()
     arguments = ("--no-browser", "--allow-root", "--ServerApp.port_retries=0")
+    rights = (f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}")
     environment["JUPYTERLAB_SETTINGS_DIR"] = str(settings)
     environment["JUPYTERLAB_WORKSPACES_DIR"] = str(home / "workspaces")
     with serving_jupyter(
-        *("lab", *arguments, f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}"),
+        *("jupyterlab", *arguments, *rights),
         home=home,
         environment=environment,
     ) as address:
@@ -77,7 +85,9 @@ def jupyter_server(home: Path, **environment: str) -> Iterator[JupyterServer]:
 
 
 @contextmanager
-def serving_jupyter(*command: str, home: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def serving_jupyter(
+    module: str, *arguments: str, home: Path, environment: Mapping[str, str]
+) -> Iterator[str]:
     """Run one of Jupyter's servers with directories of its own; gives its host and port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -87,7 +97,7 @@ def serving_jupyter(*command: str, home: Path, environment: Mapping[str, str]) -
     }
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", *command, f"--port={port}"],
+            [sys.executable, "-m", module, *arguments, f"--port={port}"],
             env={**os.environ, "HOME": str(home), **directories, **environment},
             stdout=log,
             stderr=subprocess.STDOUT,

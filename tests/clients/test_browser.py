@@ -3,58 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from jupyter_client.kernelspec import get_kernel_spec
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.clients.jupyter_server import JupyterServer, jupyter_server
-from tests.clients.notebook_page import PATIENCE, VIEW, NotebookPage, picture
-from tests.support.programs import needed
+from tests.clients.jupyter_server import JupyterServer, jupyter_server, on_kernel
+from tests.clients.notebook_page import VIEW, NotebookPage, picture
 from tests.support.servers import ServerProcess
 from tests.support.tour import TOUR
 
-INTERFACES = ("lab", "notebook")
 KERNELS = ("tci-local", "tci")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = needed("chromium", "chromium-browser", "google-chrome")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox does not work for root.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport=VIEW)
-    context.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture(scope="module")
-def jupyter(
-    server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[JupyterServer]:
-    """JupyterLab, whose kernel `tci` uses the shared local server."""
-    home = tmp_path_factory.mktemp("jupyter")
-    settings = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
-    with jupyter_server(home, **settings) as started:
-        yield started
-
-
-@pytest.fixture(params=INTERFACES)
-def interface(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 def test_both_kernels_are_in_the_launcher(jupyter: JupyterServer, page: Page) -> None:
@@ -71,7 +32,8 @@ def test_both_kernels_are_in_the_launcher(jupyter: JupyterServer, page: Page) ->
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_tour_runs(jupyter: JupyterServer, page: Page, interface: str, kernel: str) -> None:
     name = f"tour-{interface}-{kernel}.ipynb"
-    jupyter.put(name, kernel, nbformat.read(TOUR, as_version=4))
+    book = on_kernel(nbformat.read(TOUR, as_version=4), kernel)
+    nbformat.write(book, jupyter.folder / name)
     notebook = NotebookPage.open(page, jupyter, interface, name)
     notebook.menu("Run", "Run All Cells")
     count = notebook.cells.count()
@@ -158,12 +120,12 @@ def test_completion_and_tooltip_know_the_session(
     expect(page.locator(".jp-Tooltip")).to_contain_text("[2, 'two']")
 
 
-def test_a_long_cell_says_for_how_long_it_runs_until_it_is_stopped(
-    jupyter: JupyterServer, page: Page, interface: str
+def test_a_cell_that_runs_directly_says_for_how_long_until_it_is_stopped(
+    direct: JupyterServer, page: Page, interface: str
 ) -> None:
     name = f"stopped-{interface}.ipynb"
-    jupyter.write(name, "tci-local", "x = 6\nimport time\ntime.sleep(60)", "x * 7")
-    notebook = NotebookPage.open(page, jupyter, interface, name)
+    direct.write(name, "tci-local", "x = 6\nimport time\ntime.sleep(60)", "x * 7")
+    notebook = NotebookPage.open(page, direct, interface, name)
     notebook.begin(0)
     expect(notebook.output(0)).to_contain_text("Running for")
     notebook.expect_number(0, "*")
@@ -173,16 +135,16 @@ def test_a_long_cell_says_for_how_long_it_runs_until_it_is_stopped(
     expect(notebook.output(0)).to_contain_text("KeyboardInterrupt")
     expect(notebook.run(1, 2)).to_contain_text("42")
     notebook.save()
-    outputs = jupyter.read(name).cells[0].outputs
+    outputs = direct.read(name).cells[0].outputs
     assert [output.output_type for output in outputs] == ["error"]
 
 
-def test_the_notice_of_a_long_cell_is_not_saved(jupyter: JupyterServer, page: Page) -> None:
-    noticed = jupyter.folder / "noticed"
+def test_the_notice_of_a_long_cell_is_not_saved(direct: JupyterServer, page: Page) -> None:
+    noticed = direct.folder / "noticed"
     wait = f"import os, time\nwhile not os.path.exists({str(noticed)!r}): time.sleep(0.01)"
     code = f"%tci status\n{wait}\nprint('done')"
-    jupyter.write("notice.ipynb", "tci", code, "pass")
-    notebook = NotebookPage.open(page, jupyter, "lab", "notice.ipynb")
+    direct.write("notice.ipynb", "tci", code, "pass")
+    notebook = NotebookPage.open(page, direct, "lab", "notice.ipynb")
     notebook.begin(0)
     expect(notebook.output(0)).to_contain_text("Running for")
     noticed.touch()
@@ -191,7 +153,7 @@ def test_the_notice_of_a_long_cell_is_not_saved(jupyter: JupyterServer, page: Pa
     expect(notebook.output(0)).to_contain_text("Round trip")
     expect(notebook.output(0)).not_to_contain_text("Running for")
     notebook.save()
-    status, output = jupyter.read("notice.ipynb").cells[0].outputs
+    status, output = direct.read("notice.ipynb").cells[0].outputs
     assert "Round trip" in status.data["text/plain"]
     assert output.text == "done\n"
 

@@ -85,9 +85,19 @@ def test_cells_completion_and_history(console: Console) -> None:
     console.expect_prompt(5)
 
 
+def test_input_is_asked_for(console: Console) -> None:
+    console.type("answer = input('How ' + 'many? ')" + ENTER)
+    console.expect("How many?")
+    console.type("42" + ENTER)
+    console.expect_prompt(2)
+    console.type("int(answer) + 1" + ENTER)
+    console.expect("43")
+    console.expect_prompt(3)
+
+
 def test_control_c_ends_a_cell_and_control_d_the_console(console: Console) -> None:
-    console.type("x = 41; import time; time.sleep(60)" + ENTER)
-    console.expect("Running for")
+    console.type("x = 41; print('be' + 'gun'); import time; time.sleep(60)" + ENTER)
+    console.expect("begun")
     console.type(CONTROL_C)
     console.expect("KeyboardInterrupt")
     console.expect_prompt(2)

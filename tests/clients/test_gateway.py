@@ -22,7 +22,7 @@ HEADERS = {"Authorization": f"token {TOKEN}"}
 @pytest.fixture
 def gateway(server: ServerProcess, tmp_path: Path) -> Iterator[str]:
     settings = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
-    command = ("kernelgateway", f"--KernelGatewayApp.auth_token={TOKEN}")
+    command = ("kernel_gateway", f"--KernelGatewayApp.auth_token={TOKEN}")
     with serving_jupyter(*command, home=tmp_path, environment=settings) as address:
         yield address
 

@@ -66,7 +66,12 @@ def test_nbclient_at_a_remote_service(
     assert book.metadata.language_info.pygments_lexer == "ipython3"
 
 
-async def test_a_notice_is_not_saved_and_what_the_cell_showed_before_it_is(tmp_path: Path) -> None:
+async def test_a_notice_is_not_saved_and_what_the_cell_showed_before_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = 'get_config().TCIKernel.execution = "direct"\n'  # live cells show themselves
+    (tmp_path / "tci_kernel_config.py").write_text(setting)
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
     with (tmp_path / "large").open("wb") as file:
         file.truncate(200_000_000)
     noticed = tmp_path / "noticed"

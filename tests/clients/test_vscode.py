@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.clients.editor import Editor, editing
+from tests.clients.editor import Cell, Editor, editing
 from tests.support.counting import CountingProxy, counted
 from tests.support.servers import ServerProcess
 from tests.support.vscode import DESCRIBE, LIST_TYPES, START_UP, completion, hover
@@ -82,12 +82,46 @@ def test_the_variables_panel_lists_the_session(editor: Editor) -> None:
     assert "41" in editor.do("inspect", code="remote_name")["data"]["text/plain"]
 
 
-def test_an_interrupt_ends_the_wait_for_a_cell(editor: Editor) -> None:
-    running = editor.begin("execute", code="import time\ntime.sleep(60)")
-    editor.do("busy")
+def test_output_is_there_while_the_cell_runs(editor: Editor, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    wait = f"import os, time\nwhile not os.path.exists({str(seen)!r}): time.sleep(0.01)"
+    running = editor.begin("execute", code=f"print('first', 'tick')\n{wait}\nprint('second')")
+    editor.do("seen", text="first tick\n")
+    seen.touch()
+    cell = Cell(**editor.end(running))
+    assert (cell.reply["status"], cell.text()) == ("ok", "first tick\nsecond\n")
+
+
+def test_a_cell_asks_and_gets_what_is_typed(editor: Editor) -> None:
+    assert editor.run("print(input('What? '))").text() == "typed\n"
+
+
+def test_widgets_are_moved_from_either_side(editor: Editor) -> None:
+    code = """
+import ipywidgets as widgets
+slider, label = widgets.IntSlider(max=10), widgets.Label("untouched")
+slider.observe(lambda change: setattr(label, "value", f"size {change.new}"), "value")
+display(slider, label)
+"""
+    ((_, first), (_, second)) = (
+        output for output in editor.run(code).outputs if output[0] == "display_data"
+    )
+    for shown in (first, second):
+        assert "application/vnd.jupyter.widget-view+json" in shown["data"]
+    editor.do("moved", model="LabelModel", value="untouched")
+    editor.do("move", model="IntSliderModel", value=5)
+    editor.do("moved", model="LabelModel", value="size 5")
+    assert editor.run("slider.value = 7").reply["status"] == "ok"
+    editor.do("moved", model="IntSliderModel", value=7)
+    editor.do("moved", model="LabelModel", value="size 7")
+
+
+def test_an_interrupt_stops_the_cell_which_keeps_its_output(editor: Editor) -> None:
+    running = editor.begin("execute", code="print('be' + 'gun')\nimport time\ntime.sleep(60)")
+    editor.do("seen", text="begun\n")
     assert editor.do("interrupt")["status"] == "ok"
-    cell = editor.end(running)
-    assert cell["reply"]["ename"] == "KeyboardInterrupt"
+    cell = Cell(**editor.end(running))
+    assert (cell.reply["ename"], cell.text()) == ("KeyboardInterrupt", "begun\n")
     assert editor.run("remote_name").reply["status"] == "ok"
 
 

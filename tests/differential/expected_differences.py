@@ -1,10 +1,21 @@
-"""The cells that differ today, by cause.
+"""The cells that differ today, by cause, where they are run directly. Live, none does.
 
 A cell that differs for no listed cause fails, and so does a listed cause that makes no difference
 any more. Whatever makes the kernels more alike takes cells off this list.
 """
 
+from enum import Enum
+
 from tests.differential.causes import Cause
+
+
+class Way(Enum):
+    """How our kernels run the cells."""
+
+    LOCAL = "live on `tci-local`"
+    REMOTE = "live on `tci`"
+    DIRECT = "directly"
+
 
 # By topic, the titles of cells.
 EXPECTED: dict[Cause, dict[str, list[str]]] = {
@@ -17,6 +28,9 @@ EXPECTED: dict[Cause, dict[str, list[str]]] = {
     Cause.COMM: {
         "interactive": [
             "a comm opened, used and closed",
+        ],
+        "tqdm": [
+            "with widgets, tqdm.auto shows a bar of them",
         ],
     },
     Cause.STDIN: {
@@ -45,6 +59,9 @@ EXPECTED: dict[Cause, dict[str, list[str]]] = {
         "interactive": [
             "a progress bar of widgets is only its text",
         ],
+        "tqdm": [
+            "with widgets, tqdm.auto shows a bar of them",
+        ],
     },
     Cause.NONE_TYPE: {
         "values": [
@@ -57,8 +74,10 @@ EXPECTED: dict[Cause, dict[str, list[str]]] = {
 }
 
 
-def causes_of(topic: str, title: str) -> set[Cause]:
+def causes_of(topic: str, title: str, way: Way) -> set[Cause]:
     """Why a cell differs; empty where it should not."""
+    if way is not Way.DIRECT:
+        return set()
     return {cause for cause, cells in EXPECTED.items() if title in cells.get(topic, ())}
 
 

@@ -1,4 +1,4 @@
-"""Notebooks on `python3` and on `tci-local`: what a client receives is the same."""
+"""Notebooks on `python3` and on our kernels: what a client receives is the same."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.differential.causes import Cause, leave_out
-from tests.differential.expected_differences import EXPECTED, causes_of
+from tests.differential.expected_differences import EXPECTED, Way, causes_of
 from tests.differential.normalise import Entry, Normaliser, difference
 from tests.differential.notebooks import Cell, read, topics
-from tests.support.kernels import KernelDriver, kernel
+from tests.support.kernels import DIRECT, KernelDriver, kernel
+from tests.support.servers import serving
 from tests.support.waiting import until
 
 
 class Side:
-    """One of the two kernels, running a notebook."""
+    """One of the kernels, running a notebook."""
 
     def __init__(self, driver: KernelDriver) -> None:
         self._driver = driver
@@ -24,7 +25,7 @@ class Side:
         self._request = ""
 
     def start(self, cell: Cell) -> None:
-        """Send a cell, so that both kernels run it at once."""
+        """Send a cell, so that all kernels run it at once."""
         self._request = self._driver.client.execute(
             cell.code, allow_stdin=cell.typed is not None, store_history=not cell.hidden
         )
@@ -50,15 +51,21 @@ class Side:
         until(ended, "reply of a cell that asks")
 
 
-def run(topic: str) -> Iterator[tuple[Cell, list[Entry], list[Entry]]]:
-    """Run a notebook on both kernels; gives what each cell led to on the one and on the other."""
-    with kernel("python3") as reference, kernel("tci-local") as local:
-        sides = Side(reference), Side(local)
+def run(topic: str) -> Iterator[tuple[Cell, list[Entry], dict[Way, list[Entry]]]]:
+    """Run a notebook on `python3` and on our kernels; gives what each cell led to on each."""
+    with (
+        serving() as server,
+        kernel("python3") as reference,
+        kernel("tci-local") as local,
+        kernel("tci", TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token) as remote,
+        kernel("tci-local", DIRECT) as direct,
+    ):
+        expecting = Side(reference)
+        ours = {Way.LOCAL: Side(local), Way.REMOTE: Side(remote), Way.DIRECT: Side(direct)}
         for cell in read(topic):
-            for side in sides:
+            for side in (expecting, *ours.values()):
                 side.start(cell)
-            expected, actual = (side.end(cell) for side in sides)
-            yield cell, expected, actual
+            yield cell, expecting.end(cell), {way: side.end(cell) for way, side in ours.items()}
 
 
 def problems(expected: list[Entry], actual: list[Entry], causes: set[Cause]) -> Iterator[str]:
@@ -83,9 +90,10 @@ def test_a_notebook_is_the_same(
     # Some cells write files; those of `tci-local` are in its session's own directory.
     monkeypatch.chdir(tmp_path)
     found = [
-        f"{topic}: {cell.title}\n{problem}"
-        for cell, expected, actual in run(topic)
-        for problem in problems(expected, actual, causes_of(topic, cell.title))
+        f"{topic}: {cell.title}, {way.value}\n{problem}"
+        for cell, expected, ours in run(topic)
+        for way, actual in ours.items()
+        for problem in problems(expected, actual, causes_of(topic, cell.title, way))
     ]
     if found:
         pytest.fail("\n\n".join(found), pytrace=False)

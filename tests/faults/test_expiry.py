@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.counting import CountingProxy, counted
-from tests.support.kernels import KernelDriver, kernel
+from tests.support.kernels import DIRECT, KernelDriver, kernel
 from tests.support.servers import TOKEN, ServerProcess, serving
 from tests.support.waiting import until
 
@@ -28,7 +28,8 @@ def service(server: ServerProcess) -> Iterator[CountingProxy]:
 
 @pytest.fixture(scope="module")
 def remote(service: CountingProxy) -> Iterator[KernelDriver]:
-    with kernel("tci", TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY=TOKEN) as driver:
+    where = {"TOGETHER_BASE_URL": service.base_url, "TOGETHER_API_KEY": TOKEN}
+    with kernel("tci", DIRECT, **where) as driver:  # which has begun a session sooner
         yield driver
 
 

@@ -13,8 +13,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import psutil
-
 from tests.support.faulty import (
     Action,
     FaultyServer,
@@ -26,6 +24,7 @@ from tests.support.faulty import (
     raw,
 )
 from tests.support.kernels import BARE, KernelDriver, kernel
+from tests.support.usage import Usage
 from tests.support.waiting import until
 
 CELLS = int(os.environ.get("SOAK_CELLS", "1000"))
@@ -124,12 +123,6 @@ def interrupted(driver: KernelDriver, world: World, code: str) -> str:
     return str(driver.finish(running).reply["ename"])
 
 
-def measure(driver: KernelDriver) -> tuple[int, int, int]:
-    """Resident bytes, descriptors and threads of the kernel."""
-    process = psutil.Process(driver.manager.provisioner.pid)  # type: ignore[union-attr]
-    return process.memory_info().rss, process.num_fds(), process.num_threads()
-
-
 def test_many_cells_with_random_faults() -> None:
     names: Counter[str] = Counter()
     with (
@@ -140,7 +133,7 @@ def test_many_cells_with_random_faults() -> None:
         world.renew()
         for number in range(CELLS):
             if number == WARM:
-                before = measure(driver)
+                before = Usage.of(driver.pid)
             if world.random.random() < 0.1:
                 names[interrupted(driver, world, f"cell {number}")] += 1
                 continue
@@ -150,11 +143,9 @@ def test_many_cells_with_random_faults() -> None:
             errors = [content for kind, content in cell.outputs if kind == "error"]
             assert len(errors) == (1 if cell.reply["status"] == "error" else 0), fault
             names[cell.reply.get("ename", "ok")] += 1
-        memory, descriptors, threads = measure(driver)
+        after = Usage.of(driver.pid)
     assert sum(names.values()) == CELLS
     assert set(names) >= {"ok", "KeyboardInterrupt", "SessionExpired", "ConnectionLost"}
     twice = {code: count for code, count in world.ran.items() if count > 1}
     assert twice == {}
-    assert threads <= before[2]
-    assert descriptors <= before[1] + 3
-    assert memory <= before[0] * 1.25 + 20_000_000
+    assert after.is_within(before), (before, after)

@@ -16,6 +16,7 @@ from unittest.mock import ANY
 
 import pytest
 
+from tci_kernel import TCIClient
 from tci_kernel.client import failures
 from tci_kernel.client.failures import RULES, STATUSES, Again
 from tci_kernel.core import errors
@@ -183,28 +184,25 @@ async def test_a_lost_connection_may_have_run(
 
 
 @pytest.mark.parametrize(
-    ("client", "settings", "error"),
-    [
-        ({"read_timeout": 0.2}, {}, errors.ReadTimeout),
-        ({}, {"cell_timeout": 0.2}, errors.CellTimeout),
-    ],
+    ("limit", "error"),
+    [("read_timeout", errors.ReadTimeout), ("cell_timeout", errors.CellTimeout)],
 )
 async def test_a_timeout_that_was_asked_for_may_have_run(
-    service: FaultyServer,
-    make_session: MakeSession,
-    client: dict[str, float],
-    settings: dict[str, float],
-    error: type[errors.TCIError],
+    service: FaultyServer, client: TCIClient, limit: str, error: type[errors.TCIError]
 ) -> None:
     go = threading.Event()
-    session = await begun(make_session(service.base_url, client, **settings), service)
+    session = await begun(RemoteSession(client, use_helper=False), service)
+    limited = client if limit == "read_timeout" else session
     service.play(stall(go), answer())
+    setattr(limited, limit, 0.2)
     with pytest.raises(error, match="may have run, and may still be running"):
         await run(session)
+    setattr(limited, limit, None)
     assert len(service.executions) == 1
     go.set()
     await run(session)
     assert service.executions[1].json()["session_id"] == SESSION
+    await session.aclose()
 
 
 @pytest.mark.parametrize("reasons", [["gone"], [{"message": "gone"}], "gone", {"message": "gone"}])

@@ -17,7 +17,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from tests.packaging.distributions import ROOT, run
-from tests.support.environments import UV, index, make_environment
+from tests.support.environments import found_python, index, make_environment
 from tests.support.kernels import KernelDriver
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -94,13 +94,4 @@ def lowest() -> dict[str, str]:
 def newest_python() -> str:
     """The newest Python of those that the classifiers name and this machine has."""
     named = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
-    return next(filter(None, map(_python, reversed(named))), sys.executable)
-
-
-def _python(version: str) -> str:
-    """An interpreter of this machine, by version; empty if there is none."""
-    find = (*UV, "python", "find", "--system", "--no-python-downloads", version)
-    # pyenv has all versions on the path, but runs only those that are chosen.
-    environment = {**os.environ, "PYENV_VERSION": version}
-    done = subprocess.run(find, env=environment, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    return next(filter(None, map(found_python, reversed(named))), sys.executable)

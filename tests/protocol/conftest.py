@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.interpreters import IPYTHONS, OWN, PLAIN, Interpreter
-from tests.support.kernels import KernelDriver
+from tests.support.kernels import DIRECT, KernelDriver
 
 
 @pytest.fixture(scope="module", params=[OWN, *IPYTHONS])
@@ -21,7 +21,7 @@ def interpreter(
 @pytest.fixture(scope="module")
 def helped(interpreter: Interpreter) -> Iterator[KernelDriver]:
     """A kernel with the helper in such an IPython."""
-    with interpreter.kernel() as driver:
+    with interpreter.kernel(DIRECT) as driver:
         yield driver
 
 
@@ -34,7 +34,7 @@ def plain(interpreters: Callable[[str], Interpreter]) -> Interpreter:
 @pytest.fixture(scope="module")
 def plain_kernel(plain: Interpreter) -> Iterator[KernelDriver]:
     """A kernel in front of plain Python."""
-    with plain.kernel() as driver:
+    with plain.kernel(DIRECT) as driver:
         yield driver
 
 

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import jupyter_kernel_test
 
 from tests.support.interpreters import OWN, PLAIN, interpreter
+from tests.support.waiting import until
 
 
 class Conformance(jupyter_kernel_test.KernelTests):  # type: ignore[misc]
@@ -51,11 +52,24 @@ class Conformance(jupyter_kernel_test.KernelTests):  # type: ignore[misc]
 
     def test_completion(self) -> None:
         """As in the suite, once completion is loaded: a slow answer is an empty one."""
-        for _ in range(20):
+
+        def is_loaded() -> bool:
             self.kc.complete("zi")
-            if "zip" in self.get_non_kernel_info_reply()["content"]["matches"]:
-                break
+            return "zip" in self.get_non_kernel_info_reply()["content"]["matches"]
+
+        until(is_loaded, "a completion")
         super().test_completion()
+
+    def test_inspect(self) -> None:
+        """As in the suite, once what it needs is loaded: a slow answer is an empty one."""
+
+        def is_loaded() -> bool:
+            self.kc.inspect("zip")
+            found: bool = self.get_non_kernel_info_reply()["content"]["found"]
+            return found
+
+        until(is_loaded, "an inspection")
+        super().test_inspect()
 
 
 class TestLocalKernel(Conformance):
@@ -71,16 +85,22 @@ class TestRemoteKernel(Conformance):
     __test__ = True
     kernel_name = "tci"
     interpreter = OWN
+    execution = "live"
 
     @classmethod
     def setUpClass(cls) -> None:
         with ExitStack() as stack:
             place = Path(stack.enter_context(TemporaryDirectory()))
             server = stack.enter_context(interpreter(cls.interpreter, place, place)).server
+            setting = f"get_config().TCIKernel.execution = {cls.execution!r}\n"
+            (place / "tci_kernel_config.py").write_text(setting)
             # The suite starts its kernel with this process's environment.
             stack.enter_context(
                 patch.dict(
-                    os.environ, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
+                    os.environ,
+                    JUPYTER_CONFIG_DIR=str(place),
+                    TOGETHER_BASE_URL=server.base_url,
+                    TOGETHER_API_KEY=server.token,
                 )
             )
             super().setUpClass()
@@ -91,6 +111,7 @@ class TestPlainPython(TestRemoteKernel):
     """On `tci`, with a service that runs plain Python: what that can give."""
 
     interpreter = PLAIN
+    execution = "direct"
     code_execute_result = [  # noqa: RUF012
         {"code": "6 * 7", "result": "42"},
         {"code": "'a' + 'b'", "result": "'ab'"},

@@ -1,4 +1,4 @@
-"""An interpreter that dies: one cell tells of it, and the next runs in a new session."""
+"""A session's interpreter that dies: one cell tells of it, the next runs in a new session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.counting import CountingProxy, counted
-from tests.support.kernels import KernelDriver, kernel, shown
+from tests.support.kernels import DIRECT, KernelDriver, kernel, shown
 from tests.support.servers import TOKEN, ServerProcess
 
 WAYS = {
@@ -26,7 +26,9 @@ def service(server: ServerProcess) -> Iterator[CountingProxy]:
 
 @pytest.fixture(scope="module")
 def driver(service: CountingProxy) -> Iterator[KernelDriver]:
-    with kernel("tci", TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY=TOKEN) as driver:
+    with kernel(
+        "tci", DIRECT, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY=TOKEN
+    ) as driver:
         yield driver
 
 

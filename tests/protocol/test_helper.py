@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.faulty import SESSION, answer, faulty_server, hang_up, http
 from tests.support.interpreters import Interpreter
-from tests.support.kernels import BARE, Answer, KernelDriver, kernel
+from tests.support.kernels import BARE, DIRECT, Answer, KernelDriver, kernel
 
 
 def test_an_error_comes_in_its_parts(helped: KernelDriver) -> None:
@@ -131,16 +131,16 @@ def test_the_session_looks_as_if_nobody_had_been_there(
         "print(In, Out, repr(_), repr(_i), get_ipython().history_manager.input_hist_raw[:-1])\n"
         "print([row for row in get_ipython().history_manager.get_range()][:-1])"
     )
-    with interpreter.kernel() as driver:
+    with interpreter.kernel(DIRECT) as driver:
         driver.client.complete("pri")
         seen = driver.run(report).text()
     monkeypatch.setenv("JUPYTER_PATH", interpreter.jupyter_path)
-    with kernel(interpreter.name) as driver:
+    with kernel(interpreter.name, DIRECT) as driver:
         assert driver.run(report).text() == seen
 
 
 def test_it_survives_a_reset_of_the_namespace(interpreter: Interpreter) -> None:
-    with interpreter.kernel() as driver:
+    with interpreter.kernel(DIRECT) as driver:
         driver.run("x = 1")
         driver.run("%reset -f")
         assert driver.run("x").reply["ename"] == "NameError"
@@ -150,12 +150,12 @@ def test_it_survives_a_reset_of_the_namespace(interpreter: Interpreter) -> None:
 
 
 def test_a_session_costs_one_hidden_request_and_can_be_joined(interpreter: Interpreter) -> None:
-    with interpreter.kernel() as first:
+    with interpreter.kernel(DIRECT) as first:
         assert first.run("x = 1; x").only("execute_result")["execution_count"] == 1
         assert first.run("x").count == 2
         session_id = interpreter.session_id(first)
         assert interpreter.requests(session_id) == 1 + 3
-        with interpreter.kernel(f"--session={session_id}") as second:
+        with interpreter.kernel(DIRECT, f"--session={session_id}") as second:
             # The number is the second notebook's, in the traceback and in the history as well.
             failed = second.run("x / 0")
             assert failed.count == 1
@@ -190,7 +190,7 @@ ODD = {
 def test_a_service_that_answers_it_strangely_costs_nothing(way: str) -> None:
     with faulty_server([ODD[way], answer(("stdout", "mine"))]) as service:
         where = {"TOGETHER_BASE_URL": service.base_url, "TOGETHER_API_KEY": "key"}
-        with kernel("tci", **where) as driver:
+        with kernel("tci", DIRECT, **where) as driver:
             cell = driver.run("print('mine')")
             assert cell.reply["status"] == "ok"
             assert cell.text() == "mine"

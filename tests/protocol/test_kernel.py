@@ -28,7 +28,7 @@ def test_kernel_info_claims_what_is_true(local_kernel: KernelDriver) -> None:
     assert info["status"] == "ok"
     assert info["implementation"] == "tci_kernel"
     assert info["implementation_version"] == tci_kernel.__version__
-    assert info["supported_features"] == []
+    assert info["supported_features"] == ["kernel subshells", "debugger"]
     assert info["language_info"] == {
         "name": "python",
         "version": sys.version.split()[0],
@@ -46,20 +46,20 @@ def test_the_installed_kernelspec_is_complete(name: str) -> None:
     assert spec.argv[1:5] == ["-m", "tci_kernel", "-f", "{connection_file}"]
     assert spec.interrupt_mode == "message"
     assert spec.language == "python"
-    assert not spec.metadata.get("debugger")
+    assert spec.metadata["debugger"] is True
     assert spec.metadata["supported_encryption"] == ["curve"]
     logos = {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"}
     assert logos <= {path.name for path in Path(spec.resource_dir).iterdir()}
 
 
-def test_debugger_and_subshells_are_refused_clearly(local_kernel: KernelDriver) -> None:
-    request = {"type": "request", "seq": 7, "command": "initialize", "arguments": {}}
-    debug = local_kernel.control("debug_request", request)["content"]
-    assert debug["success"] is False
-    assert (debug["request_seq"], debug["command"]) == (7, "initialize")
-    subshell = local_kernel.control("create_subshell_request", {})["content"]
-    assert subshell["status"] == "error"
-    assert "no subshells" in subshell["evalue"]
+def test_without_a_session_the_debugger_says_what_to_do() -> None:
+    with kernel("tci", TOGETHER_API_KEY="key") as driver:
+        request = {"type": "request", "seq": 7, "command": "initialize", "arguments": {}}
+        debug = driver.control("debug_request", request)["content"]
+        assert (debug["success"], debug["request_seq"]) == (False, 7)
+        assert "run one first" in debug["message"]
+        info = driver.control("debug_request", {**request, "command": "debugInfo"})["content"]
+        assert (info["success"], info["body"]["isStarted"]) == (True, False)
 
 
 def test_without_a_key_the_cell_says_what_to_do() -> None:

@@ -174,7 +174,7 @@ def test_status_does_not_wait_for_another_notebooks_cell(
         sent.taken()
         running = other.client.execute("import time; time.sleep(60)")
         until(sent.executions, "the long cell at the service")
-        assert "Files       not known: the session is busy" in shown(driver.run("%tci status"))
+        assert "Files        not known: the session is busy" in shown(driver.run("%tci status"))
         other.interrupt()
         assert other.finish(running).reply["ename"] == "KeyboardInterrupt"
 

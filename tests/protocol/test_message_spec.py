@@ -14,10 +14,8 @@ FILE = "tests/test_message_spec.py"
 
 # What fails of it: why that is right, and what the failure says.
 EXCEPTIONS = {
-    # It asserts the version of ipykernel itself, and the subshells that this kernel does without.
+    # It asserts the version of ipykernel itself.
     "test_kernel_info_request": "bad version",
-    # Its cells share the connections of one thread, and kernel_info claims no subshells.
-    "test_subshell": "tci-kernel has no subshells",
     # It expects the first reply to be that of the running cell, since ipykernel's other replies
     # wait behind it. Here they come at once; that none is aborted is tested below.
     "test_non_execute_stop_on_error": "assert 'ok' == 'error'",

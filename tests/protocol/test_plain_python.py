@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.interpreters import Interpreter
-from tests.support.kernels import KernelDriver
+from tests.support.kernels import DIRECT, KernelDriver
 
 
 @pytest.mark.parametrize("code", ["import IPython", "from IPython.display import display"])
@@ -22,7 +22,7 @@ def test_what_is_not_python_is_a_syntax_error(plain_kernel: KernelDriver, code: 
 
 
 def test_the_helper_leaves_no_name(plain: Interpreter) -> None:
-    with plain.kernel() as driver:
+    with plain.kernel(DIRECT) as driver:
         driver.run("mine = 1")
         driver.reply(driver.client.complete("mi"))
         names = driver.run("sorted(dir())").only("execute_result")["data"]["text/plain"]
@@ -32,7 +32,7 @@ def test_the_helper_leaves_no_name(plain: Interpreter) -> None:
 
 
 def test_a_session_costs_one_hidden_request(plain: Interpreter) -> None:
-    with plain.kernel() as driver:
+    with plain.kernel(DIRECT) as driver:
         driver.run("a_name = 1", user_expressions={"a": "a_name"})
         driver.reply(driver.client.complete("a_na"))
         driver.reply(driver.client.inspect("a_name"))
@@ -43,7 +43,7 @@ def test_a_session_costs_one_hidden_request(plain: Interpreter) -> None:
 
 
 def test_the_notebook_counts_its_cells_itself(plain: Interpreter) -> None:
-    with plain.kernel() as driver:
+    with plain.kernel(DIRECT) as driver:
         assert driver.run("1/0").count == 1
         driver.run("2", store_history=False)
         third = driver.run("3")
@@ -91,7 +91,7 @@ def test_completion_and_inspection_come_from_the_notebooks_code(
 def test_files_arrive_wherever_the_code_has_gone(plain: Interpreter, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "data.txt").write_text("data")
-    with plain.kernel() as driver:
+    with plain.kernel(DIRECT) as driver:
         driver.run(f"import os; os.chdir({str(tmp_path / 'there')!r})")
         assert driver.run(f"%tci upload {tmp_path}/data.txt").reply["status"] == "ok"
         assert driver.run("print(open('data.txt').read())").text() == "data\n"

@@ -35,3 +35,12 @@ def index() -> dict[str, str]:
     listed = subprocess.run(pip, capture_output=True, text=True, check=True).stdout
     named = re.search(r"\.index-url='(.*)'$", listed, re.MULTILINE)
     return {"UV_DEFAULT_INDEX": named[1]} if named else {}
+
+
+def found_python(version: str) -> str:
+    """An interpreter of this machine, by version; empty if there is none."""
+    find = (*UV, "python", "find", "--system", "--no-python-downloads", version)
+    # pyenv has all versions on the path, but runs only those that are chosen.
+    environment = {**os.environ, "PYENV_VERSION": version}
+    done = subprocess.run(find, env=environment, capture_output=True, text=True, check=False)
+    return done.stdout.strip()

@@ -18,7 +18,7 @@ class Person:
     def show(self, message: Message) -> None:
         self.seen.append(message)
 
-    async def ask_secret(self, _prompt: str) -> str:
+    async def ask(self, _prompt: str, *, hidden: bool) -> str:  # noqa: ARG002
         return self.answer
 
     def ask_blocking(self, _prompt: str, _hidden: bool) -> str:

@@ -14,7 +14,7 @@ import httpx
 
 from tests.support import plain_kernel
 from tests.support.cache import kept
-from tests.support.environments import make_environment
+from tests.support.environments import found_python, make_environment
 from tests.support.kernels import KernelDriver, kernel
 from tests.support.measuring import UNMEASURED
 from tests.support.servers import ServerProcess, serving
@@ -24,7 +24,11 @@ OWN = "python3"
 
 PLAIN = "plain-python"
 
-# From the oldest IPython that the helper may meet; the middle one is what the service likely has.
+# The oldest Python that code of ours may meet in a session, where this machine has it.
+OLDEST_PYTHON = "3.8"
+
+# From the oldest IPython that the helper may meet, on the oldest Python; the middle one is what the
+# service likely has.
 IPYTHONS = {
     "ipython-7": ("ipython==7.34.0", "ipykernel==6.17.1"),
     "ipython-8": ("ipython==8.22.2", "ipykernel==6.29.5"),
@@ -76,8 +80,11 @@ def interpreter(name: str, cache: Path, specs: Path) -> Iterator[Interpreter]:
         # -P: its own directory is not a place to import from.
         _write_kernelspec(specs, name, [sys.executable, "-P", plain_kernel.__file__])
     elif name in IPYTHONS:
+        is_oldest = name == next(iter(IPYTHONS))
+        python = (found_python(OLDEST_PYTHON) if is_oldest else "") or sys.executable
         directory = kept(
-            cache / "_".join(IPYTHONS[name]), lambda place: make_environment(place, *IPYTHONS[name])
+            cache / "_".join([*IPYTHONS[name], Path(python).resolve().name]),
+            lambda place: make_environment(place, *IPYTHONS[name], python=python),
         )
         _write_kernelspec(specs, name, [f"{directory}/bin/python", "-m", "ipykernel_launcher"])
     jupyter_path = os.pathsep.join(filter(None, (str(specs), os.environ.get("JUPYTER_PATH"))))

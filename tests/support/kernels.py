@@ -168,6 +168,9 @@ def check(message: Message) -> None:
 # For services that play a script: the kernel then sends the users' cells and nothing else.
 BARE = "--RemoteSession.use_helper=False"
 
+# For what concerns cells that are requests, with the helper.
+DIRECT = "--TCIKernel.execution=direct"
+
 
 @contextmanager
 def kernel(name: str = "tci", *arguments: str, **environment: str) -> Iterator[KernelDriver]:

@@ -14,6 +14,7 @@ from tci_kernel.client.client import TCIClient
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.messages import Message
 from tci_kernel.remote.helper import MIME
+from tci_kernel.session.automatic import Execution
 from tci_kernel.session.session import RemoteSession
 from tests.support.faulty import SESSION, Action, FaultyServer, answer
 from tests.support.waiting import PATIENCE, soon
@@ -135,6 +136,8 @@ async def session_at(
 ) -> AsyncIterator[RemoteSession]:
     """A session at a scripted service, without the helper unless it is asked for.
 
+    Cells are run directly: a script can't play a whole interpreter.
+
     Args:
         service: the service.
         client: settings of its client.
@@ -143,7 +146,9 @@ async def session_at(
     """
     async with client_of(service, **(client or {})) as way:
         settings = {"use_helper": False, **settings}
-        session = RemoteSession(way, opener(way) if opener is not None else None, **settings)
+        session = RemoteSession(
+            way, opener(way) if opener else None, execution=Execution.DIRECT, **settings
+        )
         try:
             yield session
         finally:

@@ -58,12 +58,11 @@ def _slow(server_pid: int, seconds: float, done: threading.Event) -> None:
 
 
 def _interpreters(server: psutil.Process) -> list[psutil.Process]:
+    """The sessions' interpreters, and those that relays have started in them."""
+    found = []
     with suppress(psutil.NoSuchProcess):
-        return [child for child in server.children() if _is_interpreter(child)]
-    return []
-
-
-def _is_interpreter(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return "ipykernel_launcher" in process.cmdline()
-    return False
+        for child in server.children():
+            with suppress(psutil.NoSuchProcess):
+                if "ipykernel_launcher" in child.cmdline():
+                    found += [child, *child.children(recursive=True)]
+    return found

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
+import jedi  # type: ignore[import-untyped]
+import parso.cache
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -242,3 +245,21 @@ def test_a_failure_of_jedi_is_no_failure_of_the_reply(monkeypatch: pytest.Monkey
     assert matches("pri|") == []
     assert inspect("print|") == ""
     assert is_complete("x") == {"status": "unknown"}
+
+
+def test_what_jedi_was_killed_over_breaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jedi.settings, "cache_directory", str(tmp_path))
+    monkeypatch.setattr(parso.cache, "parser_cache", {})
+    assert matches("json.du|", "import json") == ["dump", "dumps"]
+    written = [*tmp_path.glob("*/*.pkl")]
+    for number, file in enumerate(written):
+        file.write_bytes(file.read_bytes()[: number % 2 * 1000])
+    parso.cache.parser_cache.clear()
+    assert matches("json.du|", "import json") == ["dump", "dumps"]
+    for file in written:
+        file.write_bytes(file.read_bytes()[:1000])
+    parso.cache.parser_cache.clear()
+    code = "import json\njson.dumps"
+    assert static_inspection(code, len(code), "")["found"]

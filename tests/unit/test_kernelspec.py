@@ -79,7 +79,7 @@ def test_kernels_say_what_they_can_do(prefix: Path, name: str) -> None:
     # A signal would reach the kernel's own process group; the cell runs elsewhere.
     assert written.interrupt_mode == "message"
     assert written.metadata["supported_encryption"] == ["curve"]
-    assert not written.metadata.get("debugger")
+    assert written.metadata["debugger"] is True
 
 
 def test_kernels_have_names_that_tell_them_apart(prefix: Path) -> None:

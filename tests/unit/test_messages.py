@@ -100,10 +100,17 @@ def test_expressions_that_nobody_evaluates_are_errors_by_name() -> None:
 
 @pytest.mark.parametrize("request_", [{}, {"seq": 4, "command": "attach"}])
 def test_where_there_is_no_debugger_the_request_is_answered(request_: dict[str, Any]) -> None:
-    answer = messages.no_debugger(request_)
-    assert answer["success"] is False
+    answer = messages.no_debugger(request_, "because")
+    assert (answer["success"], answer["message"]) == (False, "because")
     assert answer["request_seq"] == request_.get("seq", 0)
     assert answer["command"] == request_.get("command", "")
+
+
+def test_a_client_always_learns_that_no_debugger_runs() -> None:
+    answer = messages.no_debugger({"seq": 4, "command": "debugInfo"}, "because")
+    assert answer["success"] is True
+    assert answer["body"]["isStarted"] is False
+    assert {"hashMethod", "tmpFilePrefix", "breakpoints", "stoppedThreads"} <= set(answer["body"])
 
 
 def test_a_widgets_view_goes_where_something_stands_in_for_it() -> None:

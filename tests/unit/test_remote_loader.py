@@ -99,7 +99,7 @@ def test_what_is_completed_while_somebody_types_is_small() -> None:
 
 
 def test_a_program_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(FileNotFoundError):
         loader.program("no such", {})
 
 

@@ -119,7 +119,8 @@ def test_a_status_is_sent_again_as_its_row_says(status: int, after: float | None
     fate = error.fate
     again = STATUSES[status].again
     expected = again is Again.ALWAYS or (again is Again.IF_TOLD and after is not None)
-    assert (Backoff(60.0).pause(error) is not None) is expected
+    assert error.sent_again is expected
+    assert Backoff(60.0).pause(error) is not None
     assert error.fate == fate
     assert not (expected and error.may_have_run)
 
@@ -127,5 +128,19 @@ def test_a_status_is_sent_again_as_its_row_says(status: int, after: float | None
 @pytest.mark.parametrize("name", RULES)
 def test_a_failure_is_sent_again_as_its_row_says(name: str) -> None:
     error = failure(name, "It failed.")
-    assert (Backoff(60.0).pause(error) is not None) is (RULES[name].again is Again.ALWAYS)
+    assert error.sent_again is (RULES[name].again is Again.ALWAYS)
     assert not (error.sent_again and error.may_have_run)
+
+
+@given(limit=LIMITS, took=st.lists(st.floats(0.0, 1_000.0), max_size=60))
+def test_what_attempts_took_counts_where_it_is_told(limit: float, took: list[float]) -> None:
+    backoff = Backoff(limit)
+    total = 0.0
+    for seconds in took:
+        pause = backoff.pause(limited())
+        if pause is None:
+            break
+        total += pause
+        assert total <= limit or math.isclose(total, limit)
+        backoff.spend(seconds)
+        total += seconds

@@ -53,6 +53,7 @@ class Options:
     cell_timeout: float | None = None
     show_progress: bool = True
     use_helper: bool = True
+    transfer_size: int = 4_000_000
 
 
 @pytest.fixture

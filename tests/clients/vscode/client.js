@@ -48,7 +48,24 @@ class Editor {
       })
     });
     socket.onopen();
+    this.printed = '';
+    kernel.iopubMessage.connect((_, { header, content }) => {
+      if (header.msg_type === 'stream') this.printed += content.text;
+    });
+    this.widgets = new Map();
+    kernel.registerCommTarget('jupyter.widget', (comm, { content }) => {
+      const { state } = content.data;
+      this.widgets.set(state._model_name, { comm, state });
+      comm.onMsg = (message) => Object.assign(state, message.content.data.state);
+    });
     return kernel;
+  }
+
+  // Wait until something is true, whatever else comes meanwhile.
+  async #until(isTrue) {
+    while (!isTrue()) {
+      await new Promise((resolve) => this.kernel.iopubMessage.connect(resolve));
+    }
   }
 
   #nudged(channel) {
@@ -82,9 +99,24 @@ class Editor {
     const future = this.kernel.requestExecute({ code, ...options }, true);
     const published = [];
     future.onIOPub = ({ header, content }) => published.push([header.msg_type, content]);
-    future.onStdin = () => this.kernel.sendInputReply({ status: 'ok', value: 'typed' });
+    const typed = { status: 'ok', value: 'typed' };
+    future.onStdin = ({ header }) => this.kernel.sendInputReply(typed, header);
     const reply = (await future.done).content;
     return { reply, published };
+  }
+
+  // Ends when a thread of the code has told its result, which may be after the code's end.
+  async background({ code, mime }) {
+    const told = new Promise((resolve) => {
+      const look = (_, { header, content }) => {
+        if (header.msg_type !== 'update_display_data' || !(mime in content.data)) return;
+        this.kernel.iopubMessage.disconnect(look);
+        resolve(content);
+      };
+      this.kernel.iopubMessage.connect(look);
+    });
+    const { published } = await this.execute({ code, hidden: true });
+    return { published, told: await told };
   }
 
   async complete({ code, position }) {
@@ -96,11 +128,19 @@ class Editor {
     return (await this.kernel.requestInspect(request)).content;
   }
 
-  // Wait until the kernel says that it works.
-  async busy() {
-    while (this.kernel.status !== 'busy') {
-      await new Promise((resolve) => this.kernel.statusChanged.connect(resolve));
-    }
+  // Wait until a text has been printed, by whatever cell.
+  seen({ text }) {
+    return this.#until(() => this.printed.includes(text));
+  }
+
+  // Move a widget, as its view does; and wait until one has a value.
+  move({ model, value }) {
+    const data = { method: 'update', state: { value }, buffer_paths: [] };
+    return this.widgets.get(model).comm.send(data).done;
+  }
+
+  moved({ model, value }) {
+    return this.#until(() => this.widgets.get(model)?.state.value === value);
   }
 
   interrupt() {
