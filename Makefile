@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 VSCODE := tests/clients/vscode
 
-.PHONY: demo test check clients programs pictures soak lint format bench openapi docs constraints dist clean
+.PHONY: demo test test-long check clients programs pictures soak lint format bench openapi docs constraints dist clean
 
 # Execute the tour on the local kernel, to a notebook and a page.
 demo: $(VENV)/.demo
@@ -19,15 +19,26 @@ demo: $(VENV)/.demo
 	@echo "  $(CURDIR)/$(DEMO)/tour.ipynb   the executed notebook"
 	@echo "  $(CURDIR)/$(DEMO)/tour.html    the same as a page, for any browser"
 
-# One process of tests for each core; each takes whole files, whose tests share what they start, in
-# the order of tests/conftest.py.
-PYTEST ?= --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+# Tests wait for the processes that they start, so there are half as many again as cores that run
+# some; each takes whole files, whose tests share what they start, in the order of tests/conftest.py.
+PROCESSES := $(shell echo $$((($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2)))
+PYTEST ?= --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
+
+# What takes as long as all the rest, and of the package runs nothing that the rest does not: whole
+# other programs (browsers, editors, installers, the commands of the documents), all that is compared
+# with ipykernel's kernel, and faults that go on for minutes.
+LONG := tests/clients tests/packaging tests/documents/test_blocks.py tests/differential \
+	tests/faults/test_gateway.py tests/faults/test_no_live.py tests/faults/test_live_soak.py
 
 test: $(VENV)/.dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PYTEST)
+	$(BIN)/coverage run -m pytest $(PYTEST) $(LONG:%=--ignore=%)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# Without coverage, which would make the other programs slower and show nothing more.
+test-long: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST) $(LONG)
 
 # What needs no kernel, no server and no environment: seconds, for while one works.
 check: $(VENV)/.dev
@@ -59,11 +70,12 @@ programs:
 
 # The pictures of JupyterLab in the documents, taken while its tests run.
 pictures: $(VENV)/.dev clients
-	PICTURES=1 $(BIN)/python -m pytest tests/clients/test_browser.py
+	PICTURES=1 $(BIN)/python -m pytest tests/clients/test_browser.py tests/clients/test_live_browser.py
 
 # Many cells with random faults; the suite has a shorter run of it.
 soak: $(VENV)/.dev
-	SOAK_CELLS=20000 $(BIN)/python -m pytest --timeout=0 tests/faults/test_soak.py
+	SOAK_CELLS=20000 $(BIN)/python -m pytest --timeout=0 tests/faults/test_soak.py \
+		tests/faults/test_live_soak.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
