@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.kernelbase import Kernel
@@ -42,6 +42,13 @@ QUICK = frozenset(
         "is_complete_request",
     }
 )
+
+# What clients say over comms. It waits for nothing here: whether it waits for the running cell is
+# for the interpreter to say, which gets everything in the order in which it came.
+COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
+
+# Whether a request is handled beside others of its channel.
+_is_beside: ContextVar[bool] = ContextVar("is_beside", default=False)
 
 # Seconds until cells are written to the history. A disk may take its time, which no reply waits
 # for, and an editor may kill the kernel without notice soon after.
@@ -141,19 +148,31 @@ class Assistance(Kernel):
             self._history.close()
 
     async def shell_main(self, subshell_id: str | None, msg: Any) -> None:
-        """Handle a shell message; a quick one beside the running cell, which holds the lock."""
-        is_beside = subshell_id is not None or not self._main_asyncio_lock.locked()
-        if is_beside or not self._is_quick(msg):
+        """Handle a shell message; where it need not wait for what runs, beside that."""
+        kind = self._kind(msg)
+        is_waiting = subshell_id is None and self._main_asyncio_lock.locked()
+        if kind not in COMMS and not (is_waiting and kind in QUICK):
             await super().shell_main(subshell_id, msg)
             return
-        context = self._shell_context  # what threads of the running cell publish under
+        context = copy_context()  # all others of its channel share one
+        context.run(_is_beside.set, True)
         try:
             await asyncio.create_task(
-                self.dispatch_shell(msg, subshell_id=subshell_id), context=copy_context()
+                self.dispatch_shell(msg, subshell_id=subshell_id), context=context
             )
         finally:
-            self._shell_context = context
             self.publish_busy()
+
+    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
+        """Set the request that what follows belongs to; beside others, for its own context alone.
+
+        Threads of the running cell publish under what the base class notes here.
+        """
+        if channel == "shell" and _is_beside.get():
+            self._shell_parent_ident.set(ident)
+            self._shell_parent.set(parent)
+        else:
+            super().set_parent(ident, parent, channel)
 
     async def process_control(self, msg: Any) -> None:
         """Handle a control message, on a thread of its own."""
@@ -169,19 +188,20 @@ class Assistance(Kernel):
         if self.running is not None:
             self._publish_status("busy", "shell", parent=self.running_parent)
 
-    def _is_quick(self, msg: Any) -> bool:
-        """Whether a message need not wait for the running cell."""
+    def _kind(self, msg: Any) -> str:
+        """The type of a message; of VS Code's way of asking for a completion, that."""
         if self.session is None:
-            return False
+            return ""
         try:
             _, frames = self.session.feed_identities(msg, copy=False)
             message = self.session.deserialize(frames, content=False, copy=False)
-            kind = message["header"]["msg_type"]
+            kind = str(message["header"]["msg_type"])
             if kind != "execute_request":
-                return kind in QUICK
-            return background_call(self.session.unpack(message["content"])["code"]) is not None
+                return kind
+            call = background_call(self.session.unpack(message["content"])["code"])
+            return kind if call is None else f"{call.method}_request"
         except (ValueError, LookupError, TypeError):
-            return False  # the base class says what is wrong with it
+            return ""  # the base class says what is wrong with it
 
     @property
     def kernel_info(self) -> dict[str, Any]:

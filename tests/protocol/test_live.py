@@ -240,6 +240,35 @@ def test_a_comm_speaks_both_ways_with_buffers(live: KernelDriver) -> None:
     assert live.reply(live.client.comm_info())["content"]["comms"] == {}
 
 
+def test_comms_and_cells_in_quick_succession_each_end_as_their_own(live: KernelDriver) -> None:
+    live.run(COMM)
+    for round_ in range(20):
+        comm_id = f"quick-{round_}"
+        requests = [
+            send(live, "comm_open", {"comm_id": comm_id, "target_name": "echo", "data": {}}),
+            send(live, "comm_msg", {"comm_id": comm_id, "data": {"said": round_}}),
+            live.client.execute(f"print({round_})"),
+            send(live, "comm_close", {"comm_id": comm_id, "data": {}}),
+        ]
+        states: dict[str, list[str]] = {request: [] for request in requests}
+        running = [*requests]
+        for message in received(live.client.get_iopub_msg, "the end of each request"):
+            parent, state = message["parent_header"].get("msg_id"), message["content"]
+            if message["msg_type"] != "status" or parent not in states:
+                continue
+            states[parent].append(state["execution_state"])
+            if state["execution_state"] == "idle":
+                running.remove(parent)
+            if not running:
+                break
+        assert live.reply(requests[2])["content"]["status"] == "ok"
+        for request in requests:
+            # A cell that runs says so again once something beside it has ended.
+            assert states[request][0] == "busy", states
+            assert states[request].count("idle") == 1, states
+            assert states[request][-1] == "idle", states
+
+
 # -- the debugger ----------------------------------------------------------------------------------
 
 
