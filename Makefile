@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 VSCODE := tests/clients/vscode
 
-.PHONY: demo test test-long check clients programs pictures soak lint format bench openapi docs constraints dist clean
+.PHONY: demo test test-long coverage check clients programs pictures soak lint format bench openapi docs constraints dist clean
 
 # Execute the tour on the local kernel, to a notebook and a page.
 demo: $(VENV)/.demo
@@ -24,21 +24,27 @@ demo: $(VENV)/.demo
 PROCESSES := $(shell echo $$((($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2)))
 PYTEST ?= --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
-# What takes as long as all the rest, and of the package runs nothing that the rest does not: whole
-# other programs (browsers, editors, installers, the commands of the documents), all that is compared
-# with ipykernel's kernel, and faults that go on for minutes.
+# What takes longer than all the rest: whole other programs (browsers, editors, installers, the
+# commands of the documents), all that is compared with ipykernel's kernel, its own tests, and faults
+# and slowness that go on for minutes.
 LONG := tests/clients tests/packaging tests/documents/test_blocks.py tests/differential \
-	tests/faults/test_gateway.py tests/faults/test_no_live.py tests/faults/test_live_soak.py
+	tests/protocol/test_message_spec.py tests/protocol/test_slow_service.py \
+	tests/faults/test_gateway.py tests/faults/test_no_live.py tests/faults/test_soak.py \
+	tests/faults/test_live_soak.py
 
 test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST) $(LONG:%=--ignore=%)
+
+test-long: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST) $(LONG)
+
+# How much of the package `make test` runs. It takes twice the computing time: each kernel and each
+# server that a test starts is measured.
+coverage: $(VENV)/.dev
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PYTEST) $(LONG:%=--ignore=%)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-
-# Without coverage, which would make the other programs slower and show nothing more.
-test-long: $(VENV)/.dev
-	$(BIN)/python -m pytest $(PYTEST) $(LONG)
 
 # What needs no kernel, no server and no environment: seconds, for while one works.
 check: $(VENV)/.dev
