@@ -51,15 +51,16 @@ class RemoteSession(Configurable):
     retry_for = Float(
         60.0,
         min=0.0,
-        help="Seconds that a cell may spend waiting to be sent again, after failures in which it "
-        "surely did not run (no connection; the service is rate limited). 0: never.",
+        help="Seconds for which requests are made again while the service can't be reached: live "
+        "all, since none has its effect twice; directly those of cells that surely did not run (no "
+        "connection; the service is rate limited). 0: never.",
     ).tag(config=True)
 
     cell_timeout = Seconds(
         None,
         allow_none=True,
-        help="Seconds after which a cell fails; none by default. The service documents no way to "
-        "stop code: it may go on running there.",
+        help="Seconds after which a cell fails; none by default. One that runs live is interrupted "
+        "then. One that runs directly may go on: the service documents no way to stop code.",
     ).tag(config=True)
 
     show_progress = Bool(
@@ -70,9 +71,10 @@ class RemoteSession(Configurable):
 
     use_helper = Bool(
         True,
-        help="Send a helper into each session, in one hidden request when it begins. It brings "
-        "back what the service's answers lose: metadata, updates of displays, the numbers of "
-        "cells, completion, inspection.",
+        help="Send code of the kernel's own into each session when it begins: what runs cells "
+        "live, and where they run directly, what brings back what the service's answers lose "
+        "(metadata, updates of displays, the numbers of cells, completion, inspection). If not, "
+        "cells run directly.",
     ).tag(config=True)
 
     transfer_size = Int(

@@ -13,6 +13,9 @@ from tests.support.kernels import DIRECT, KernelDriver, kernel
 from tests.support.servers import TOKEN, ServerProcess, serving
 from tests.support.waiting import until
 
+# Seconds of a session in which cells run live: the interpreter there has to start.
+LIFETIME = 8
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
@@ -98,3 +101,41 @@ def test_its_cells_can_be_replayed_after_other_things_began_another(
     said = driver.run("%tci replay\nx").outputs
     assert "cells were run again: " in said[0][1]["data"]["text/plain"]
     assert said[1][1]["data"]["text/plain"] == "1"
+
+
+# -- live ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def longer() -> Iterator[ServerProcess]:
+    with serving("--session-lifetime", str(LIFETIME)) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def live(longer: ServerProcess) -> Iterator[KernelDriver]:
+    where = {"TOGETHER_BASE_URL": longer.base_url, "TOGETHER_API_KEY": TOKEN}
+    with kernel("tci", "--TCIKernel.execution=live", **where) as driver:
+        yield driver
+
+
+def test_a_live_session_that_ended_is_told_of_once_and_replaced(
+    live: KernelDriver, longer: ServerProcess
+) -> None:
+    assert live.run("x = 1").reply["status"] == "ok"
+    until(lambda: not sessions(longer), "the end of the session")
+    failed = live.run("x").reply
+    assert failed["ename"] == "SessionExpired"
+    assert "the code did not run" in failed["evalue"]
+    assert live.run("x").reply["ename"] == "NameError"
+
+
+def test_a_live_session_that_ends_under_a_cell_keeps_what_that_has_shown(
+    live: KernelDriver,
+) -> None:
+    live.run("%tci new")
+    cell = live.run("import time\nprint('begun')\nwhile True: time.sleep(0.1)")
+    assert cell.text() == "begun\n"
+    assert cell.reply["ename"] == "SessionExpired"
+    assert "the code may have run" in cell.reply["evalue"]
+    assert live.run("print('new')").text() == "new\n"

@@ -210,6 +210,20 @@ def test_a_subshell_runs_code_while_a_cell_runs(live: KernelDriver) -> None:
     assert live.control("delete_subshell_request", made)["content"]["status"] == "ok"
 
 
+def test_a_cell_that_takes_longer_than_it_may_is_interrupted(server: ServerProcess) -> None:
+    where = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": TOKEN}
+    with kernel("tci", "--RemoteSession.cell_timeout=5", **where) as driver:
+        driver.run("import time")  # the interpreter's start is a part of the first one
+        cell = driver.run(
+            "try:\n    print('begun')\n    time.sleep(60)\n"
+            "except KeyboardInterrupt:\n    caught = True\n    raise"
+        )
+        assert cell.text() == "begun\n"
+        assert cell.reply["ename"] == "CellTimeout"
+        assert "It was interrupted." in cell.reply["evalue"]
+        assert driver.run("print(caught)").text() == "True\n"
+
+
 # -- comms -----------------------------------------------------------------------------------------
 
 COMM = """
