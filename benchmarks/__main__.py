@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import client, kernels, server
+from benchmarks import client, kernels, live, server
 from benchmarks.table import table
 from tests.support.servers import serving
 
@@ -23,6 +23,8 @@ MARK = "<!-- written by make bench -->\n\n"
 PARTS = (
     kernels.starts,
     kernels.cells,
+    live.cells,
+    live.requests,
     client.cell,
     client.clients,
     client.requests,

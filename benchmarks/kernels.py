@@ -14,13 +14,15 @@ from tests.support.servers import ServerProcess
 STARTS = 20
 
 BIG = "display({'text/plain': 'x' * 50_000_000}, raw=True)"
+PRINTS = "for i in range(100_000): print(i)"
+DISPLAYS = "for i in range(2_000): display(i)"
 
 # What is run, the goal, and how often.
 CELLS = {
     "a `pass` cell": ("pass", 2.0, 200),
     "50 MB in one display": (BIG, 1.3, 10),
-    "100,000 short prints": ("for i in range(100_000): print(i)", 1.3, 10),
-    "2,000 displays in one cell": ("for i in range(2_000): display(i)", 1.3, 10),
+    "100,000 short prints": (PRINTS, 1.3, 10),
+    "2,000 displays in one cell": (DISPLAYS, 1.3, 10),
 }
 
 

@@ -33,7 +33,7 @@ class KernelProcess:
     The sockets try again each millisecond to reach it, where a client tries each 100 ms.
     """
 
-    def __init__(self, name: str, directory: Path, **environment: str) -> None:
+    def __init__(self, name: str, directory: Path, *arguments: str, **environment: str) -> None:
         path, info = write_connection_file(
             str(directory / "kernel.json"), transport="ipc", ip=str(directory / "s")
         )
@@ -43,7 +43,7 @@ class KernelProcess:
         self._session = Session(key=info["key"].encode())
         self._begin = time.perf_counter()
         self.process = psutil.Popen(
-            _command(name, path),
+            [*_command(name, path), *arguments],
             env={**os.environ, "TOGETHER_API_KEY": "", **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -75,21 +75,49 @@ class KernelProcess:
         Raises:
             RuntimeError: the cell failed.
         """
+        begin = time.perf_counter()
+        for _ in self.messages(code):
+            pass
+        return time.perf_counter() - begin
+
+    def messages(self, code: str) -> Iterator[dict[str, Any]]:
+        """Send a cell; gives what it publishes, each message when it has come.
+
+        Raises:
+            RuntimeError: the cell failed.
+        """
         content = {"code": code, "silent": False, "store_history": True}
         content |= {"user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
+        yield from self._published(self._send("execute_request", content))
+        reply = self._receive(self._shell)
+        if reply["content"]["status"] != "ok":
+            raise RuntimeError(f"The cell failed: {reply['content']}")
+
+    def say(self, comm_id: str, data: Any) -> float:
+        """Seconds from sending a comm's message to what the code behind the comm says next."""
         begin = time.perf_counter()
-        request = self._send("execute_request", content)
+        answered = 0.0
+        content = {"comm_id": comm_id, "data": data}
+        for message in self._published(self._send("comm_msg", content)):
+            if message["header"]["msg_type"] == "comm_msg":
+                answered = answered or time.perf_counter() - begin
+        return answered
+
+    def open_comm(self, comm_id: str, target: str) -> None:
+        """Open a comm, and wait until that is done."""
+        content = {"comm_id": comm_id, "target_name": target, "data": {}}
+        for _ in self._published(self._send("comm_open", content)):
+            pass
+
+    def _published(self, request: str) -> Iterator[dict[str, Any]]:
+        """What is published for a request, to its end."""
         while True:
             message = self._receive(self._iopub)
             if message["parent_header"].get("msg_id") != request:
                 continue
             if message["content"].get("execution_state") == "idle":
-                break
-        reply = self._receive(self._shell)
-        taken = time.perf_counter() - begin
-        if reply["content"]["status"] != "ok":
-            raise RuntimeError(f"The cell failed: {reply['content']}")
-        return taken
+                return
+            yield message
 
     def _send(self, kind: str, content: dict[str, Any]) -> str:
         message = self._session.send(self._shell, kind, content)
@@ -138,10 +166,10 @@ def _command(name: str, connection_file: str) -> list[str]:
 
 
 @contextmanager
-def started(name: str, **environment: str) -> Iterator[KernelProcess]:
+def started(name: str, *arguments: str, **environment: str) -> Iterator[KernelProcess]:
     """A kernel that has answered its first request."""
     with tempfile.TemporaryDirectory() as directory:
-        kernel = KernelProcess(name, Path(directory), **environment)
+        kernel = KernelProcess(name, Path(directory), *arguments, **environment)
         try:
             kernel.settle()
             yield kernel

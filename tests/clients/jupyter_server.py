@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,22 +93,32 @@ def serving_jupyter(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     directories = {
-        name: str(home / name.lower())
-        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+        name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
     }
-    with (home / "log").open("w") as log:
+    # Kernels on files instead of ports: one that was free is at times taken before a kernel has it.
+    # The path of such a file may have 107 characters.
+    with tempfile.TemporaryDirectory(prefix="j") as runtime, (home / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments, f"--port={port}"],
-            env={**os.environ, "HOME": str(home), **directories, **environment},
+            [
+                *(sys.executable, "-m", module, *arguments),
+                *(f"--port={port}", "--KernelManager.transport=ipc"),
+            ],
+            env={
+                **os.environ,
+                "HOME": str(home),
+                **directories,
+                "JUPYTER_RUNTIME_DIR": runtime,
+                **environment,
+            },
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    try:
-        until(lambda: _listens(port, process), "Jupyter's server")
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
+        try:
+            until(lambda: _listens(port, process), "Jupyter's server")
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:

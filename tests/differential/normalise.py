@@ -49,17 +49,24 @@ class Normaliser:
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
+        self._named: dict[str, str] = {}
         self.directory = ""
+
+    def name(self, text: str, name: str) -> None:
+        """Show a text by a name, where it stands alone."""
+        self._named[text] = name
 
     def entries(self, answer: Answer) -> list[Entry]:
         """All messages of a cell in order, and the reply at the end."""
         published = [(m["msg_type"], m["content"]) for m in answer.published]
-        entries = [entry for entry in published if entry[0] != "status"]
-        # An identity for IPython's former parallel machinery, which no client reads.
-        reply = {key: part for key, part in answer.reply.items() if key != "engine_info"}
+        return self.cleaned([*published, ("execute_reply", answer.reply)])
+
+    def cleaned(self, entries: list[Entry]) -> list[Entry]:
+        """Messages in order, without those that say whether the kernel is busy."""
+        entries = [entry for entry in entries if entry[0] != "status"]
         return [
-            (kind, self._clean(_join_traceback(content)))
-            for kind, content in merge_streams([*entries, ("execute_reply", reply)])
+            (kind, self._clean(_join_traceback(_without_engine(content))))
+            for kind, content in merge_streams(entries)
         ]
 
     def _clean(self, part: Any) -> Any:
@@ -72,12 +79,18 @@ class Normaliser:
     def _clean_text(self, text: str) -> str:
         if self.directory:
             text = text.replace(self.directory, "<directory>")
+        text = self._named.get(text, text)
         for pattern, name in _PLACES + (_TIMES if _TIMED.search(text) else []):
             text = pattern.sub(name, text)
         return _RANDOM_ID.sub(self._numbered, text)
 
     def _numbered(self, match: re.Match[str]) -> str:
         return self._ids.setdefault(match[0], f"d{len(self._ids) + 1}")
+
+
+def _without_engine(content: dict[str, Any]) -> dict[str, Any]:
+    """The content without an identity for IPython's former parallel machinery."""
+    return {key: part for key, part in content.items() if key != "engine_info"}
 
 
 def _join_traceback(content: dict[str, Any]) -> dict[str, Any]:
@@ -90,18 +103,19 @@ def _join_traceback(content: dict[str, Any]) -> dict[str, Any]:
 def merge_streams(entries: list[Entry]) -> list[Entry]:
     """Consecutive texts of one stream as one: where a kernel cuts a stream means nothing."""
     merged: list[Entry] = []
-    for name, group in groupby(entries, _stream_name):
-        if name is None:
+    for stream, group in groupby(entries, _stream):
+        if stream is None:
             merged += group
         else:
             text = "".join(content["text"] for _, content in group)
-            merged.append(("stream", {"name": name, "text": text}))
+            merged.append(("stream", {**stream, "text": text}))
     return merged
 
 
-def _stream_name(entry: Entry) -> str | None:
+def _stream(entry: Entry) -> dict[str, Any] | None:
+    """All that says which stream a text is of."""
     kind, content = entry
-    return str(content["name"]) if kind == "stream" else None
+    return {key: content[key] for key in content if key != "text"} if kind == "stream" else None
 
 
 def difference(expected: list[Entry], actual: list[Entry]) -> str:
