@@ -36,8 +36,11 @@ _TIMES: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"(?:The slowest run took|Compiler *:|Parser *:) .*\n"), ""),
 ]
 
-# Of a display, a comm, a widget, or a progress bar.
-_RANDOM_ID = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-f]{32}|[0-9a-f]{16})(?![0-9a-zA-Z])")
+# Of a display, a comm, a widget, a progress bar, or a plot.
+_RANDOM_ID = re.compile(
+    r"(?<![0-9a-zA-Z])(?:[0-9a-f]{32}|[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"(?![0-9a-zA-Z])"
+)
 
 
 class Normaliser:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 DIRECTORY = Path(__file__).parent / "notebooks"
 
+# Notebooks of nothing but what can't be had where cells run directly.
+LIVE = Path(__file__).parent / "live"
+
 _MARK = "# %% "
 _HIDDEN = "[hidden] "
 
@@ -38,12 +41,12 @@ def topics() -> list[str]:
     return sorted(path.stem for path in DIRECTORY.glob("*.cells"))
 
 
-def read(topic: str) -> list[Cell]:
+def read(topic: str, directory: Path = DIRECTORY) -> list[Cell]:
     """The cells of a notebook, after one that prints the working directory."""
     cells = [Cell("the working directory", _DIRECTORY_CELL)]
     # Split at the mark, and not into lines: a cell may hold characters that `splitlines` takes for
     # line ends.
-    text = "\n" + (DIRECTORY / f"{topic}.cells").read_text(encoding="utf-8")
+    text = "\n" + (directory / f"{topic}.cells").read_text(encoding="utf-8")
     beginning, *parts = text.split("\n" + _MARK)
     assert not beginning.strip(), f"{topic}: text before the first cell"
     for part in parts:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.differential.normalise import difference
+from tests.differential.notebooks import LIVE, read
 from tests.differential.stage import Stage
 from tests.support.kernels import KernelDriver, kernel
 from tests.support.servers import serving
@@ -227,6 +228,11 @@ def output_that_a_widget_captures(stage: Stage) -> None:
     stage.end(cell)
 
 
+def widgets_of_many_libraries(stage: Stage) -> None:
+    for cell in read("widgets", LIVE)[1:]:  # the first one prints the working directory
+        stage.end(stage.begin(cell.code))
+
+
 SCENES: tuple[Callable[[Stage], None], ...] = (
     printing,
     displays_that_change,
@@ -244,6 +250,7 @@ SCENES: tuple[Callable[[Stage], None], ...] = (
     a_comm_that_a_running_cell_waits_for,
     widgets_that_code_moves,
     output_that_a_widget_captures,
+    widgets_of_many_libraries,
 )
 
 
