@@ -14,6 +14,10 @@ import pytest
 from tests.support.servers import ServerProcess
 from tests.support.waiting import until
 
+# Whether code is complete. Else it asks the kernel before each cell, and where the end of that
+# question arrives late takes it for the cell's: it shows and asks nothing then, on any kernel.
+JUDGES_ITSELF = "--ZMQTerminalInteractiveShell.use_kernel_is_complete=False"
+
 ENTER, TAB, UP, CONTROL_C, CONTROL_D = "\r", "\t", "\x1b[A", "\x03", "\x04"
 
 
@@ -23,7 +27,7 @@ class Console:
     def __init__(self, kernel: str, home: Path) -> None:
         self.terminal = pexpect.spawn(
             sys.executable,
-            ["-m", "jupyter", "console", "--kernel", kernel],
+            ["-m", "jupyter", "console", "--kernel", kernel, JUDGES_ITSELF],
             # No question to the terminal where its cursor is: nothing here would answer.
             env={**os.environ, "HOME": str(home), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
             dimensions=(40, 100),
@@ -33,6 +37,10 @@ class Console:
 
     def type(self, keys: str) -> None:
         self.terminal.send(keys)
+
+    def run(self, keys: str) -> None:
+        """Type code, or the rest of it, and an empty line, behind which the console runs it."""
+        self.type(keys + 3 * ENTER)
 
     def expect(self, *words: str) -> None:
         """Wait for words in this order, between which colours may be set."""
@@ -70,42 +78,42 @@ def console(
 
 
 def test_cells_completion_and_history(console: Console) -> None:
-    console.type("remote_name = 6 * 7" + ENTER)
+    console.run("remote_name = 6 * 7")
     console.expect_prompt(2)
     console.type("remo")
     until(console.completes("te_name"), "the rest of a name")
-    console.type(" + 1" + ENTER)
+    console.run(" + 1")
     console.expect("43")
     console.expect_prompt(3)
-    console.type(UP + ENTER)
+    console.run(UP)
     console.expect("43")
     console.expect_prompt(4)
-    console.type("1/0" + ENTER)
+    console.run("1/0")
     console.expect("ZeroDivisionError", "In[4]", "division by zero")
     console.expect_prompt(5)
 
 
 def test_input_is_asked_for(console: Console) -> None:
-    console.type("answer = input('How ' + 'many? ')" + ENTER)
+    console.run("answer = input('How ' + 'many? ')")
     console.expect("How many?")
     console.type("42" + ENTER)
     console.expect_prompt(2)
-    console.type("int(answer) + 1" + ENTER)
+    console.run("int(answer) + 1")
     console.expect("43")
     console.expect_prompt(3)
 
 
 def test_control_c_ends_a_cell_and_control_d_the_console(console: Console) -> None:
-    console.type("x = 41; print('be' + 'gun'); import time; time.sleep(60)" + ENTER)
+    console.run("x = 41; print('be' + 'gun'); import time; time.sleep(60)")
     console.expect("begun")
     console.type(CONTROL_C)
     console.expect("KeyboardInterrupt")
     console.expect_prompt(2)
-    console.type("x + 1" + ENTER)
+    console.run("x + 1")
     console.expect("42")
     console.expect_prompt(3)
     console.type(CONTROL_D)
     console.expect("really want to exit")
-    console.type("y" + ENTER)
+    console.run("y")
     console.terminal.expect(pexpect.EOF)
     assert console.terminal.wait() == 0
