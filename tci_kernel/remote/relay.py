@@ -93,6 +93,7 @@ class Relay:
 
     def answer(self, request: dict[str, Any]) -> str:
         """The answer to an exchange, as JSON."""
+        begun = time.monotonic()
         with woken() as (waker, wakened, is_hung_up):
             with self._lock:
                 client = self._client(request["client"])
@@ -107,7 +108,7 @@ class Relay:
             finally:
                 self._wakers.discard(waker)
             with self._lock:
-                return self._written(client, request)
+                return self._written(client, request, begun)
 
     # -- what goes in ------------------------------------------------------------------------
 
@@ -295,7 +296,7 @@ class Relay:
         """Whether the interpreter has ended, or another one has taken its place."""
         return self.child is not child or child.state in (DEAD, FAILED)
 
-    def _written(self, client: Client, request: dict[str, Any]) -> str:
+    def _written(self, client: Client, request: dict[str, Any], begun: float) -> str:
         first, texts, more = client.outbox.take(request["limit"])
         if not more:
             client.news, client.pressing = 0.0, False
@@ -316,6 +317,7 @@ class Relay:
             "more": more,
             "running": [] if self._is_over(child) else [*self._running],
             "count": 1 if child.state == DEAD else self._count,
+            "took": round(time.monotonic() - begun, 4),
             "interpreter": state,
         }
         return '%s, "messages": [%s]}' % (json.dumps(head)[:-1], ", ".join(texts))

@@ -34,7 +34,7 @@ from tests.support.gateway import (
 from tests.support.kernels import KernelDriver, kernel
 from tests.support.live import Ledger, live_session, messages_of, printed
 from tests.support.servers import ServerProcess
-from tests.support.waiting import until
+from tests.support.waiting import soon, until
 
 CELLS = 200
 
@@ -343,3 +343,40 @@ async def test_a_large_output_is_no_reason_to_go_on_asking(
         connection = session._runner._live._made
         assert connection is not None
         assert connection.watch.alive == 0
+
+
+ECHO = """
+from comm import get_comm_manager
+def opened(comm, message):
+    @comm.on_msg
+    def received(message):
+        comm.send(message["content"]["data"])
+get_comm_manager().register_target("echo", opened)
+"""
+
+
+async def test_what_is_said_to_widgets_waits_for_no_exchange_that_runs_on(
+    service: Gateway, server: ServerProcess
+) -> None:
+    """It does so here: this gateway goes on with calls whose caller has hung up."""
+    service.faults = (one_after_another(),)
+    comm = {"comm_id": "c", "data": {}}
+
+    async with live_session(service.base_url, server.token) as session:
+        await messages_of(session, ECHO)
+        await session.request(Message("comm_open", {**comm, "target_name": "echo"}))
+
+        async def looks_at_once() -> bool:
+            """Whether the next exchange that looks for what widgets say waits for nothing."""
+            await session.request(Message("comm_msg", comm))
+            service.forget()
+            await soon(service.passed_code, "an exchange that looks for what widgets say")
+            code = service.passed_code()[0]
+            assert '"messages": []' in code
+            return '"wait": 0.0' in code
+
+        for _ in range(5):
+            if await looks_at_once():
+                break
+        assert await looks_at_once()
+        assert await looks_at_once()

@@ -22,6 +22,7 @@ ANSWER: dict[str, Any] = {
     "more": False,
     "running": ["a"],
     "count": 7,
+    "took": 0.5,
     "interpreter": {
         "number": 2,
         "state": "ready",

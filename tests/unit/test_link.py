@@ -28,6 +28,7 @@ ANSWER = {
     "more": False,
     "running": [],
     "count": 1,
+    "took": 0.0,
     "interpreter": STATE,
     "messages": [],
 }

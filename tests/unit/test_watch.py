@@ -44,42 +44,42 @@ def opened(comm_id: str) -> Message:
 
 def test_where_nothing_goes_on_nobody_asks(clock: Clock) -> None:
     watched = Watch()
-    assert watched.pause() is None
+    assert watched.pause(runs_on=False) is None
     assert not watched.is_to_be_asked()
 
 
 def test_what_lives_on_is_asked_for_at_once_and_then_ever_more_seldom(clock: Clock) -> None:
     watched = Watch()
     watched.note_alive(1)
-    assert watched.pause() == 0
+    assert watched.pause(runs_on=False) == 0
     clock.now += QUICK_FOR + 1
-    pauses = [watched.pause() or 0 for _ in range(20)]
+    pauses = [watched.pause(runs_on=False) or 0 for _ in range(20)]
     assert pauses[0] == SHORTEST_PAUSE
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_PAUSE
     watched.note_news()
-    assert watched.pause() == 0
+    assert watched.pause(runs_on=False) == 0
 
 
 def test_what_lives_on_is_asked_for_however_long_it_is_silent(clock: Clock) -> None:
     watched = Watch()
     watched.note_alive(2)
     clock.now += 100_000
-    assert watched.pause() is not None
+    assert watched.pause(runs_on=False) is not None
     watched.note_alive(None)
     assert watched.alive == 2
     watched.note_alive(0)
-    assert watched.pause() is None
+    assert watched.pause(runs_on=False) is None
 
 
 def test_open_comms_are_asked_for_until_they_have_long_been_silent(clock: Clock) -> None:
     watched = Watch()
     watched.note_comm(opened("a"))
-    assert watched.pause() == 0
+    assert watched.pause(runs_on=False) == 0
     clock.now += COMMS_FOR + 1
-    assert watched.pause() is None
+    assert watched.pause(runs_on=False) is None
     watched.note_news()
-    assert watched.pause() == 0
+    assert watched.pause(runs_on=False) == 0
 
 
 def test_a_comm_counts_until_it_is_closed(clock: Clock) -> None:
@@ -91,7 +91,7 @@ def test_a_comm_counts_until_it_is_closed(clock: Clock) -> None:
     assert watched.comms == {"b"}
     watched.note_comm(Message("comm_close", {"comm_id": "a"}))
     watched.note_comm(Message("comm_close", {"comm_id": "b"}))
-    assert watched.pause() is None
+    assert watched.pause(runs_on=False) is None
 
 
 def test_how_much_lives_on_is_asked_at_intervals(clock: Clock) -> None:
@@ -111,3 +111,9 @@ def test_a_silent_cell_is_waited_for_longer_at_a_time(clock: Clock) -> None:
     assert watched.wait(is_starting=False) == LONG_WAIT
     watched.note_news()
     assert watched.wait(is_starting=False) == WAIT
+
+
+def test_where_exchanges_run_on_they_are_made_at_intervals() -> None:
+    watched = Watch()
+    watched.note_alive(1)
+    assert watched.pause(runs_on=True) == watch.POLLING_PAUSE

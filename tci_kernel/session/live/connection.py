@@ -155,16 +155,13 @@ class Connection:
         """Make exchanges while something is to be sent or to be waited for."""
         while True:
             if not self._pending and not self.link.has_more:
-                pause = self.watch.pause()
+                pause = self.watch.pause(runs_on=self.link.dropped.run_on)
                 if pause is None:
                     return
                 await self.link.wait_for_change(pause)
                 self._ask_alive()
-            is_starting = self.link.answer is None  # it has nothing to show yet
             try:
-                news = await self.link.exchange(
-                    self.watch.wait(is_starting=is_starting), self._tell
-                )
+                news = await self.link.exchange(self._wait(), self._tell)
             except RelayLost as problem:
                 self.is_lost = True
                 self._fail_all(failure("body", str(problem)))
@@ -173,6 +170,16 @@ class Connection:
                 self._fail_all(problem)
                 return
             await self._take(news)
+
+    def _wait(self) -> float:
+        """Seconds that the next exchange may wait for news.
+
+        While nothing runs it must not stand in the way of what is sent next.
+        """
+        if self.link.dropped.run_on and not self._pending and not self.link.has_more:
+            return 0.0
+        is_starting = self.link.answer is None  # it has nothing to show yet
+        return self.watch.wait(is_starting=is_starting)
 
     def _ask_alive(self) -> None:
         """Ask how much of the cells lives on, where nothing else is sent."""

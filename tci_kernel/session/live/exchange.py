@@ -67,6 +67,7 @@ class Answer:
         more: whether there is more than has fitted.
         running: the ids of the requests that have not ended, in their order.
         count: the number of the interpreter's next cell.
+        took: seconds from the exchange's beginning there to this answer.
         interpreter: how it is.
     """
 
@@ -77,6 +78,7 @@ class Answer:
     more: bool
     running: Sequence[str]
     count: int
+    took: float
     interpreter: Interpreter
 
 
@@ -128,6 +130,7 @@ def read(text: str) -> Answer:
             more=bool(fields["more"]),
             running=[str(msg_id) for msg_id in fields["running"]],
             count=int(fields["count"]),
+            took=float(fields["took"]),
             interpreter=Interpreter(
                 int(state["number"]),
                 str(state["state"]),

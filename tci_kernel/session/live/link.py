@@ -20,6 +20,7 @@ from tci_kernel.client.schema import ExecuteResponse
 from tci_kernel.core.cell import File
 from tci_kernel.core.errors import InvalidAnswer, TCIError
 from tci_kernel.remote.relay import CLIENTS
+from tci_kernel.session.live.dropped import DroppedExchanges
 from tci_kernel.session.live.exchange import (
     Answer,
     Assembly,
@@ -93,6 +94,7 @@ class Link:
         is_ready: whether the relay has answered.
         is_failing: whether the last exchange has failed.
         answer: the last one.
+        dropped: what is known of exchanges that were dropped.
         info: the content of the interpreter's `kernel_info_reply`, once it has answered.
         count: the number of the interpreter's next cell, as was last heard.
     """
@@ -119,6 +121,7 @@ class Link:
         self.is_ready = False
         self.is_failing = False
         self.answer: Answer | None = None
+        self.dropped = DroppedExchanges()
         self.info: Mapping[str, Any] = {}
         self.count = 1
 
@@ -238,11 +241,17 @@ class Link:
 
     async def _attempt(self, wait: float) -> Answer | None:
         """Make one attempt; None if it was dropped, for what has to be sent meanwhile."""
+        begun = time.monotonic()
         call = asyncio.create_task(self._send(wait))
         changed = asyncio.create_task(self._outgoing.wait_for_another())
         try:
             await asyncio.wait({call, changed}, return_when=asyncio.FIRST_COMPLETED)
-            return self._read(call.result()) if call.done() else None
+            if not call.done():
+                self.dropped.note_dropped(begun, wait)
+                return None
+            answer = self._read(call.result())
+            self.dropped.note_answered(begun, answer.took)
+            return answer
         finally:
             changed.cancel()
             call.cancel()

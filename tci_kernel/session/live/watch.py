@@ -18,6 +18,9 @@ FIRST_PAUSE = 0.0
 SHORTEST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 
+# The first pause where exchanges wait for nothing: as long as other output may be on its way.
+POLLING_PAUSE = 0.25
+
 # Seconds after news, or after a client's word, in which exchanges follow each other.
 QUICK_FOR = 10.0
 
@@ -77,14 +80,18 @@ class Watch:
         """
         return LONG_WAIT if is_starting or self._silence() > SILENT_AFTER else WAIT
 
-    def pause(self) -> float | None:
-        """Seconds until the next exchange while nothing runs; None if none is to come."""
+    def pause(self, *, runs_on: bool) -> float | None:
+        """Seconds until the next exchange while nothing runs; None if none is to come.
+
+        Args:
+            runs_on: whether exchanges that are dropped run on, so that these wait for nothing.
+        """
         has_comms = bool(self.comms) and self._silence() < COMMS_FOR
         if not self.alive and not has_comms:
             return None
         if self._silence() > QUICK_FOR:
             self._pause = min(max(self._pause * 1.5, SHORTEST_PAUSE), LONGEST_PAUSE)
-        return self._pause
+        return max(self._pause, POLLING_PAUSE) if runs_on else self._pause
 
     def _silence(self) -> float:
         return time.monotonic() - self._news
