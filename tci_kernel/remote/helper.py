@@ -10,6 +10,7 @@ It may meet IPython 7 to 9 and Pythons from 3.7 on. It leaves no names, no outpu
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
@@ -41,6 +42,10 @@ THREADS_LIMIT = 5.0
 # once, does not wait for it.
 WARM_UP_AFTER = 1.0
 
+# Whether Python fails where two threads make syntax trees at once: gh-106905, mended in 3.11.8 and
+# 3.12.2. A cell makes some, and so does what completes.
+ONE_PARSES = (3, 11) <= sys.version_info < (3, 11, 8) or (3, 12) <= sys.version_info < (3, 12, 2)
+
 NO_INPUT = (
     "input() can't ask: a code interpreter has no way to ask back.\n"
     "Put the value into the cell instead."
@@ -57,9 +62,8 @@ class Helper:
         self.background = False
         self.inside = False
         self.threads = set()
-        self.warming = threading.Timer(WARM_UP_AFTER, warm_up)
-        self.warming.daemon = True
-        self.warming.start()
+        self.parsing = threading.Lock()
+        self.begin_warming()
         self.publish = shell.display_pub.publish
         self.hook_running()
         self.hook_displays()
@@ -67,6 +71,24 @@ class Helper:
         self.hook_tracebacks()
         self.hook_input()
         shell.events.register("post_run_cell", self.after_cell)
+
+    def begin_warming(self):
+        """Have what completion needs loaded soon, on a thread of its own."""
+        self.warming = threading.Timer(WARM_UP_AFTER, self.warm_up)
+        self.warming.daemon = True
+        self.warming.start()
+
+    def warm_up(self):
+        """Load it; where it can't stand beside code, once none runs."""
+        if not ONE_PARSES:
+            warm_up()
+        elif self.parsing.acquire(blocking=False):
+            try:
+                warm_up()
+            finally:
+                self.parsing.release()
+        else:
+            self.begin_warming()
 
     def emit(self, kind, **fields):
         """Send something to the kernel."""
@@ -98,7 +120,8 @@ class Helper:
                 kwargs["store_history"] = False
             self.inside = True
             try:
-                return original(raw_cell, *args, **kwargs)
+                with self.parsing if ONE_PARSES else contextlib.nullcontext():
+                    return original(raw_cell, *args, **kwargs)
             finally:
                 self.inside = False
 

@@ -113,11 +113,12 @@ def a_process_that_prints(stage: Stage) -> None:
     cell = stage.begin(
         "import subprocess\nworker = subprocess.Popen(['sh', '-c', 'echo printed; read x; "
         "echo again'], stdin=subprocess.PIPE)\ngate('a')\nworker.stdin.write(b'x\\n')\n"
-        "worker.stdin.close()\nworker.wait()"
+        "worker.stdin.close()\nworker.wait()\ngate('b')"
     )
     stage.until("printed")
     stage.open("a")
     stage.until("again")
+    stage.open("b")
     stage.end(cell)
 
 

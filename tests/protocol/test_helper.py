@@ -163,6 +163,19 @@ def test_a_session_costs_one_hidden_request_and_can_be_joined(interpreter: Inter
             assert second.run("print(_i1, _i2)").text() == "x / 0 print(_i1, _i2)\n"
 
 
+def test_what_completes_is_loaded_beside_no_cell_where_one_thread_parses(
+    interpreter: Interpreter,
+) -> None:
+    with interpreter.kernel(DIRECT) as driver:
+        waits = driver.run(
+            "import sys, threading, time\ntime.sleep(2.5)\n"
+            "print(any(isinstance(one, threading.Timer) for one in threading.enumerate()))"
+        )
+        version = driver.run("print(*sys.version_info[:3])").text()
+        if (3, 11) <= tuple(map(int, version.split())) < (3, 11, 8):
+            assert waits.text() == "True\n"
+
+
 def test_without_it_nothing_hidden_is_sent() -> None:
     with (
         faulty_server([answer(("stdout", "ran"))]) as service,
