@@ -252,6 +252,8 @@ async def test_while_an_expired_session_is_replayed_its_cells_are_kept(
         await settled(service)
         service.listed = listing()
         async with running(session, held, "c", frontend=Person()) as (task, seen):
+            await held.arrived()
+            await soon(lambda: "ExpiryWatch" not in str(others()), "the new session's end")
             error = await stop(session, task, held)
         assert error.may_have_run
         assert codes(service) == ["a = 1", "b = 2", "c", "a = 1", "b = 2"]
