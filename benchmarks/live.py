@@ -14,6 +14,7 @@ from functools import partial
 from benchmarks.kernels import BIG, DISPLAYS, PRINTS, remote
 from benchmarks.process import IPYKERNEL, KernelProcess, started
 from benchmarks.table import Row
+from tests.support.comms import ECHO
 from tests.support.counting import counted
 from tests.support.gateway import Gateway, delayed
 from tests.support.servers import ServerProcess
@@ -29,15 +30,6 @@ import time
 for _ in range(4):
     time.sleep(0.3)
     print(time.time())
-"""
-
-ECHO = """
-from comm import get_comm_manager
-def opened(comm, message):
-    @comm.on_msg
-    def received(message):
-        comm.send(message["content"]["data"])
-get_comm_manager().register_target("echo", opened)
 """
 
 # Seconds of a silent cell whose requests are counted.

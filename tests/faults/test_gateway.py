@@ -16,6 +16,7 @@ from tci_kernel.core.errors import ConnectionFailed, ConnectionLost, Interrupted
 from tci_kernel.core.messages import Message
 from tci_kernel.session.live import link, watch
 from tci_kernel.session.notice import NoticeWiped
+from tests.support.comms import ECHO
 from tests.support.frontends import Person
 from tests.support.gateway import (
     Chance,
@@ -343,16 +344,6 @@ async def test_a_large_output_is_no_reason_to_go_on_asking(
         connection = session._runner._live._made
         assert connection is not None
         assert connection.watch.alive == 0
-
-
-ECHO = """
-from comm import get_comm_manager
-def opened(comm, message):
-    @comm.on_msg
-    def received(message):
-        comm.send(message["content"]["data"])
-get_comm_manager().register_target("echo", opened)
-"""
 
 
 async def test_what_is_said_to_widgets_waits_for_no_exchange_that_runs_on(

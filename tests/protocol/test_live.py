@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.comms import ECHO
 from tests.support.counting import CountingProxy, counted
 from tests.support.kernels import KernelDriver, Message, kernel, shown
 from tests.support.servers import TOKEN, ServerProcess
@@ -226,18 +227,9 @@ def test_a_cell_that_takes_longer_than_it_may_is_interrupted(server: ServerProce
 
 # -- comms -----------------------------------------------------------------------------------------
 
-COMM = """
-from comm import get_comm_manager
-def opened(comm, message):
-    @comm.on_msg
-    def received(message):
-        comm.send({"heard": message["content"]["data"]}, buffers=message["buffers"])
-get_comm_manager().register_target("echo", opened)
-"""
-
 
 def test_a_comm_speaks_both_ways_with_buffers(live: KernelDriver) -> None:
-    live.run(COMM)
+    live.run(ECHO)
     send(live, "comm_open", {"comm_id": "c1", "target_name": "echo", "data": {}})
     info = live.reply(live.client.comm_info())["content"]
     assert info["comms"] == {"c1": {"target_name": "echo"}}
@@ -255,7 +247,7 @@ def test_a_comm_speaks_both_ways_with_buffers(live: KernelDriver) -> None:
 
 
 def test_comms_and_cells_in_quick_succession_each_end_as_their_own(live: KernelDriver) -> None:
-    live.run(COMM)
+    live.run(ECHO)
     for round_ in range(20):
         comm_id = f"quick-{round_}"
         requests = [
