@@ -149,9 +149,8 @@ class Assistance(Kernel):
 
     async def shell_main(self, subshell_id: str | None, msg: Any) -> None:
         """Handle a shell message; where it need not wait for what runs, beside that."""
-        kind = self._kind(msg)
         is_waiting = subshell_id is None and self._main_asyncio_lock.locked()
-        if kind not in COMMS and not (is_waiting and kind in QUICK):
+        if not self._goes_beside(msg, is_waiting=is_waiting):
             await super().shell_main(subshell_id, msg)
             return
         context = copy_context()  # all others of its channel share one
@@ -188,20 +187,24 @@ class Assistance(Kernel):
         if self.running is not None:
             self._publish_status("busy", "shell", parent=self.running_parent)
 
-    def _kind(self, msg: Any) -> str:
-        """The type of a message; of VS Code's way of asking for a completion, that."""
+    def _goes_beside(self, msg: Any, *, is_waiting: bool) -> bool:
+        """Whether a message is handled beside what runs on its channel.
+
+        Args:
+            msg: its frames.
+            is_waiting: whether it would have to wait else.
+        """
         if self.session is None:
-            return ""
+            return False
         try:
             _, frames = self.session.feed_identities(msg, copy=False)
             message = self.session.deserialize(frames, content=False, copy=False)
-            kind = str(message["header"]["msg_type"])
-            if kind != "execute_request":
-                return kind
-            call = background_call(self.session.unpack(message["content"])["code"])
-            return kind if call is None else f"{call.method}_request"
+            kind = message["header"]["msg_type"]
+            if not is_waiting or kind != "execute_request":
+                return kind in COMMS or (is_waiting and kind in QUICK)
+            return background_call(self.session.unpack(message["content"])["code"]) is not None
         except (ValueError, LookupError, TypeError):
-            return ""  # the base class says what is wrong with it
+            return False  # the base class says what is wrong with it
 
     @property
     def kernel_info(self) -> dict[str, Any]:
