@@ -44,19 +44,18 @@ class SessionState:
         self._succeeded: list[Cell] = []
         self._earlier: list[Cell] = []  # in sessions before this one
 
-    def begin(self, session_id: str | None, *, joins: bool = False, restarts: bool = False) -> None:
+    def begin(self, session_id: str | None, *, joins: bool = False) -> None:
         """Go on with another session, or with none. The cells of this one stay replayable.
 
         Args:
             session_id: the session.
             joins: whether it was there before.
-            restarts: whether its interpreter is to begin anew.
         """
         self.expiry.close()
         self._earlier = self.replayable()
         self.expiry = ExpiryWatch(self._look_up)
         self.id = session_id
-        self.is_joined, self.is_restarted = joins, restarts
+        self.is_joined, self.is_restarted = joins, False
         self.cells_run = 0
         self._succeeded = []
 

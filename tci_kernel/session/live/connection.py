@@ -13,7 +13,6 @@ from tci_kernel.client.failures import failure
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import TCIError
 from tci_kernel.core.messages import Message, error, reply, stream
-from tci_kernel.remote.companion import MODULE as COMPANION
 from tci_kernel.session.live.exchange import DEAD, FAILED, Incoming
 from tci_kernel.session.live.installation import LiveUnavailable
 from tci_kernel.session.live.link import Link, News, RelayLost
@@ -22,6 +21,7 @@ from tci_kernel.session.live.pending import (
     USERNAME,
     Pending,
     Trouble,
+    companion,
     execute_request,
     new_header,
     without_alive,
@@ -46,12 +46,10 @@ PUBLISHED = frozenset(
 )
 
 # The expression by which the interpreter tells how much of the cells lives on.
-ALIVE = f"__import__('sys').modules[{COMPANION!r}].told_alive()"
+TELL_ALIVE = companion("told_alive()")
 
 # Requests that the interpreter takes while its main thread runs a cell.
-CONTROL = frozenset(
-    {"create_subshell_request", "debug_request", "delete_subshell_request", "usage_request"}
-)
+CONTROL = frozenset({"create_subshell_request", "debug_request", "delete_subshell_request"})
 
 Listener = Callable[[Message], Awaitable[None]]
 
@@ -184,7 +182,7 @@ class Connection:
     def _ask_alive(self) -> None:
         """Ask how much of the cells lives on, where nothing else is sent."""
         if not self._pending and self.watch.is_to_be_asked():
-            self.link.send("shell", execute_request(Cell("", silent=True, hidden=True), ALIVE))
+            self.link.send("shell", execute_request(Cell("", silent=True, hidden=True), TELL_ALIVE))
 
     def _tell(self, text: str) -> None:
         """Have the user read why nothing comes."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.messages import Message
+from tci_kernel.remote.companion import MODULE
 
 # Names the one of a cell's `user_expressions` that is ours: how much of the cells lives on.
 ALIVE = "tci_kernel:alive"
@@ -47,6 +48,11 @@ class Pending:
     is_beside: bool = False
     joins: bool = False
     arrived: asyncio.Queue[Message | Trouble | Exception] = field(default_factory=asyncio.Queue)
+
+
+def companion(call: str) -> str:
+    """The expression by which the interpreter calls a method of its companion."""
+    return f"__import__('sys').modules[{MODULE!r}].{call}"
 
 
 def new_header(kind: str) -> dict[str, Any]:

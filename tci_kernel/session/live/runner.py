@@ -14,14 +14,14 @@ from tci_kernel.client.failures import failure
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, TCIError
 from tci_kernel.core.messages import Message, stream
-from tci_kernel.remote.companion import MODULE as COMPANION
 from tci_kernel.session.live import usage
-from tci_kernel.session.live.connection import ALIVE, Connection, Listener
+from tci_kernel.session.live.connection import TELL_ALIVE, Connection, Listener
 from tci_kernel.session.live.link import Link
 from tci_kernel.session.live.outgoing import GOING_ON, STOPPING
 from tci_kernel.session.live.pending import (
     Pending,
     Trouble,
+    companion,
     execute_request,
     new_header,
 )
@@ -80,7 +80,7 @@ class LiveRunner:
         connection = self._connection()
         if not cell.hidden and cell.number > connection.link.count:
             self._set_number(cell.number)
-        request = execute_request(cell, "" if cell.frontend is None else ALIVE)
+        request = execute_request(cell, "" if cell.frontend is None else TELL_ALIVE)
         subshell = str(request["header"].pop("subshell_id", None) or "")
         if subshell and (subshell_id := await connection.subshells.id_of(subshell)):
             request["header"]["subshell_id"] = subshell_id
@@ -217,7 +217,7 @@ class LiveRunner:
 
     def _set_number(self, number: int) -> None:
         """Have the interpreter give its next cell a number."""
-        code = f"__import__('sys').modules[{COMPANION!r}].set_number({number})"
+        code = companion(f"set_number({number})")
         request = execute_request(Cell(code, hidden=True, silent=True), "")
         self._connection().link.send("shell", request)
 

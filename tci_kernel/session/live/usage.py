@@ -9,10 +9,9 @@ from typing import Any
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.messages import Message
 from tci_kernel.core.text import printable
-from tci_kernel.remote.companion import MODULE
-from tci_kernel.session.live.pending import execute_request
+from tci_kernel.session.live.pending import companion, execute_request
 
-_EXPRESSION = f"__import__('sys').modules[{MODULE!r}].told_usage()"
+_EXPRESSION = companion("told_usage()")
 _NAME = "usage"
 
 
