@@ -22,6 +22,9 @@ from tci_kernel.core.messages import Message
 # no interrupt message could end.
 _INTERVAL = 0.05
 
+# Seconds for the thread that publishes to have done so; it blocks on nothing.
+_FLUSH_LIMIT = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class CellFrontend:
@@ -30,6 +33,7 @@ class CellFrontend:
     Attributes:
         takes_questions: whether it lets its user be asked.
         show: publishes a message of the cell at once, from any thread.
+        schedule: has the thread that publishes call something, after what was shown until then.
         session: signs and reads the messages.
         stdin: the stdin channel.
         request: the request that is being handled.
@@ -38,6 +42,7 @@ class CellFrontend:
 
     takes_questions: bool
     show: Callable[[Message], None]
+    schedule: Callable[[Callable[[], None]], object]
     session: Session
     stdin: zmq.Socket[bytes]
     request: Mapping[str, Any]
@@ -80,10 +85,17 @@ class CellFrontend:
     def _send(self, prompt: str, *, hidden: bool) -> None:
         while self.session.recv(self.stdin, zmq.NOBLOCK)[1] is not None:
             pass  # an answer to an earlier question, which nobody waits for any more
+        self._flush()
         content = {"prompt": prompt, "password": hidden}
         self.session.send(
             self.stdin, "input_request", content, dict(self.request), ident=self.client
         )
+
+    def _flush(self) -> None:
+        """Wait until what was shown is on its way: a question must not overtake it."""
+        flushed = threading.Event()
+        self.schedule(flushed.set)
+        flushed.wait(_FLUSH_LIMIT)
 
     def _received(self) -> str | None:
         """The answer, once it is there."""

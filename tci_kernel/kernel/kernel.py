@@ -266,8 +266,15 @@ class TCIKernel(Interruptible):
                         self._pacer.block(stream_bytes(part))
                     self._send(part, parent)
 
-        client = self._shell_parent_ident.get()
-        return CellFrontend(takes_questions, show, self.session, self.stdin_socket, parent, client)
+        return CellFrontend(
+            takes_questions,
+            show,
+            self.iopub_thread.schedule,
+            self.session,
+            self.stdin_socket,
+            parent,
+            self._shell_parent_ident.get(),
+        )
 
     # -- what the cells run in ---------------------------------------------------------------
 

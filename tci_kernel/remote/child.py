@@ -38,6 +38,11 @@ LAST_OUTPUT = 100
 # Messages that are read from a channel before the others have their turn.
 TURN = 1000
 
+# Milliseconds without output after which a question is passed on, and seconds for all of them.
+# ipykernel sends what was printed before a question first, but on another channel.
+OUTPUT_PAUSE = 5
+OUTPUT_LIMIT = 0.1
+
 # Where its files go where the first place is full, or can't be written to: that of all that is
 # temporary, and one in memory.
 OTHER_PLACES = (None, "/dev/shm")  # noqa: S108 - its name there is random
@@ -249,8 +254,16 @@ class Child:
             sockets[channel].send_multipart(frames)
         for channel, made in sockets.items():
             if made in came:
+                if channel == "stdin":
+                    self._drain_output(sockets["iopub"])
                 self._drain(channel, made)
         return bool(came)
+
+    def _drain_output(self, iopub: Any) -> None:
+        """Read what was published before a question, which may have been the quicker one."""
+        limit = time.monotonic() + OUTPUT_LIMIT
+        while iopub.poll(OUTPUT_PAUSE) and time.monotonic() < limit:
+            self._drain("iopub", iopub)
 
     def _drain(self, channel: str, made: Any) -> None:
         """Read what has come on a channel, but for what others would wait too long for."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -35,12 +37,17 @@ class Wire:
         return None, {"content": {"value": "typed"}}
 
 
-def asking(wire: Any) -> CellFrontend:
+def at_once(work: Callable[[], None]) -> None:
+    """What a thread does that has nothing else to do."""
+    work()
+
+
+def asking(wire: Any, schedule: Callable[..., object] = at_once) -> CellFrontend:
     def show(_message: Message) -> None:
         """Show nothing: only questions are asked here."""
 
     nowhere: Any = None
-    return CellFrontend(True, show, wire, nowhere, {}, b"")
+    return CellFrontend(True, show, schedule, wire, nowhere, {}, b"")
 
 
 @pytest.fixture
@@ -67,3 +74,12 @@ def test_what_is_typed_is_given() -> None:
     wire: Any = Wire("never")
     frontend = asking(wire)
     assert frontend.ask_blocking("? ", hidden=True) == "typed"
+
+
+def test_a_question_does_not_overtake_what_was_shown_before_it() -> None:
+    wire: Any = Wire("never")
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(time.sleep, 0.3)  # what a busy machine does to it
+        thread.submit(wire.log.append, "shown")
+        asking(wire, thread.submit).ask_blocking("? ", hidden=False)
+    assert wire.log[0] == "shown"

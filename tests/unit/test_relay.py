@@ -87,6 +87,16 @@ def test_a_question_is_answered(client: Client) -> None:
     assert said(client.replied(msg_id)) == "Ada\n"
 
 
+def test_what_was_printed_before_a_question_comes_before_it(client: Client) -> None:
+    msg_id = client.execute("for each in range(50): print(each); _ = input()")
+    for number in range(50):
+        heard = client.until(lambda _: "input_request" in kinds(client.heard), "a question")
+        assert kinds(heard) == ["stream", "input_request"]
+        assert said(heard) == f"{number}\n"
+        client.request("input_reply", "stdin", value="", status="ok")
+    client.replied(msg_id)
+
+
 def test_requests_on_the_control_channel_do_not_wait_for_a_cell(client: Client) -> None:
     running = client.execute("import time\nwhile True: time.sleep(0.1)")
     asked = client.request("kernel_info_request", "control")
