@@ -53,8 +53,8 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --dist=worksteal -p no:schemathesis \
 		--hypothesis-profile=quick tests/unit
 
-# What the tests of real clients need beside Python's packages: a browser, and the packages of VS
-# Code's extension for Node. Where it is missing, these tests are skipped.
+# What the tests of real clients need beside Python's packages: a browser, libraries for Qt, and the
+# packages of VS Code's extension for Node. Where it is missing, these tests are skipped.
 clients: $(VSCODE)/node_modules/.package-lock.json
 
 $(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json | programs
@@ -63,12 +63,15 @@ $(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json | program
 
 # Only what is missing is installed, each by itself: Debian's npm can't stand beside Node from
 # elsewhere, which brings its own.
-programs:
+programs: $(VENV)/.dev
 	@has() { for name; do command -v $$name > /dev/null && return; done; false; }; \
 	missing=; \
 	has chromium chromium-browser google-chrome || missing=chromium; \
 	has node || missing="$$missing nodejs"; \
 	has npm || missing="$$missing npm"; \
+	loads() { $(BIN)/python -c "import ctypes; ctypes.CDLL('$$1')" 2> /dev/null; }; \
+	loads libEGL.so.1 || missing="$$missing libegl1"; \
+	loads libGL.so.1 || missing="$$missing libgl1"; \
 	[ -n "$$missing" ] || exit 0; \
 	as=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	$$as apt-get update -qq; \
