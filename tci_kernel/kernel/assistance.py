@@ -279,6 +279,14 @@ class Assistance(Kernel):
         reply = await self.ask_session(Message("debug_request", msg))
         return dict(no_debugger(msg, NO_SESSION) if reply is None else reply)
 
+    async def usage_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Say what the session's interpreter uses; without one, what this process does."""
+        reply = await self.ask_session(Message("usage_request", parent["content"]))
+        if reply is None:
+            await super().usage_request(stream, ident, parent)
+        elif self.session:
+            self.session.send(stream, "usage_reply", dict(reply), parent, ident=ident)
+
     async def comm_info_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Name the session's comms."""
         reply = await self.ask_session(Message("comm_info_request", parent["content"]))

@@ -400,6 +400,26 @@ def test_status_tells_of_the_interpreter(live: KernelDriver) -> None:
 # -- requests --------------------------------------------------------------------------------------
 
 
+def test_a_client_that_asks_for_usage_hears_of_the_interpreter(live: KernelDriver) -> None:
+    pid = int(live.run("import os; print(os.getpid())").text())
+    answers = [live.control("usage_request", {})["content"]]
+    running = live.client.execute("import time\nwhile True: time.sleep(0.1)")
+    live.until_published(running, lambda m: m["msg_type"] == "execute_input", "the cell's start")
+    answers.append(live.control("usage_request", {})["content"])
+    live.interrupt()
+    live.finish(running)
+    for answer in answers:
+        assert answer["pid"] == pid
+        assert answer["kernel_memory"] > 1_000_000
+
+
+def test_without_a_session_usage_is_the_kernels_own(service: CountingProxy) -> None:
+    with kernel("tci", TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY=TOKEN) as driver:
+        service.taken()
+        assert driver.control("usage_request", {})["content"]["pid"] == driver.pid
+        assert service.taken() == []
+
+
 def test_a_first_cell_costs_three_requests_and_another_short_one_costs_one(
     service: CountingProxy,
 ) -> None:

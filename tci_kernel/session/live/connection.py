@@ -49,7 +49,9 @@ PUBLISHED = frozenset(
 TELL_ALIVE = companion("told_alive()")
 
 # Requests that the interpreter takes while its main thread runs a cell.
-CONTROL = frozenset({"create_subshell_request", "debug_request", "delete_subshell_request"})
+CONTROL = frozenset(
+    {"create_subshell_request", "debug_request", "delete_subshell_request", "usage_request"}
+)
 
 Listener = Callable[[Message], Awaitable[None]]
 

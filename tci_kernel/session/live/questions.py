@@ -15,6 +15,7 @@ _LIMITS: Mapping[str, float] = {
     "complete_request": QUESTION_LIMIT,
     "inspect_request": INSPECTION_LIMIT,
     "comm_info_request": QUESTION_LIMIT,
+    "usage_request": QUESTION_LIMIT,
 }
 
 Exchanged = Callable[[Message], Coroutine[Any, Any, Message | None]]
