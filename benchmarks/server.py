@@ -65,7 +65,7 @@ async def _cells_ours(server: ServerProcess) -> float:
 
 def cells_gateway() -> float:
     """Cells a second at a Jupyter Kernel Gateway."""
-    command = ("kernelgateway", f"--KernelGatewayApp.auth_token={TOKEN}")
+    command = ("kernel_gateway", f"--KernelGatewayApp.auth_token={TOKEN}")
     with (
         tempfile.TemporaryDirectory() as home,
         serving_jupyter(*command, home=Path(home), environment={}) as address,
