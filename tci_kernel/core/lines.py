@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 _COMMAND = re.compile(r"[ \t]*%tci(?:[ \t]+(?P<words>[^\n]*))?[ \t]*(?:\n|$)")
-_LOCAL = re.compile(r"%%local(?:[ \t]+(?P<words>[^\n]*))?[ \t]*(?:\n\s*?(?=[^\n]*\S)|\s*$)")
+_LOCAL = re.compile(r"%%local(?P<words>[ \t][^\n]*)?(?:\n|\Z)")
 _BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?\n")
+_CODE = re.compile(r"\S")
 _FIRST_PERCENT = re.compile(r"^([ \t]*)%", re.MULTILINE)
 
 
@@ -51,7 +52,10 @@ def local_cell(code: str) -> LocalCell | None:
     match = _LOCAL.match(code, _leading(code)[1])
     if match is None:
         return None
-    head, body = code[: match.end()], code[match.end() :]
+    first = _CODE.search(code, match.end())
+    # Of its line, the blanks that indent it belong to the body.
+    end = max(match.end(), code.rfind("\n", 0, first.start()) + 1) if first else len(code)
+    head, body = code[:end], code[end:]
     return LocalCell((match["words"] or "").strip(), _FIRST_PERCENT.sub(r"\1#", head), body)
 
 
