@@ -7,10 +7,11 @@ tree. They are imported on first use, so that starting a kernel loads only what 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from tci_kernel._version import __version__
 
+# For type checkers: nothing is imported here that the working directory could have a file for.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tci_kernel.client.client import TCIClient
     from tci_kernel.core.errors import TCIError

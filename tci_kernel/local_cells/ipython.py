@@ -31,6 +31,7 @@ from tci_kernel.core.messages import (
     result,
     without_widget,
 )
+from tci_kernel.local_cells.imports import WorkingDirectoryFinder
 from tci_kernel.local_cells.publisher import Publisher
 
 _INLINE_BACKEND = "matplotlib_inline.backend_inline"
@@ -102,8 +103,7 @@ class LocalIPython(InteractiveShell):
         self._scratch: TemporaryDirectory[str] | None = None
         # The kernel has a history of its own, on disk; this one is of this process alone.
         super().__init__(config=Config({"HistoryManager": {"enabled": False}}))
-        if "" not in sys.path:
-            sys.path.insert(0, "")  # what is in the working directory, wherever that moves
+        sys.meta_path.append(WorkingDirectoryFinder(self.user_ns))
         if find_spec("matplotlib_inline"):
             os.environ.setdefault("MPLBACKEND", f"module://{_INLINE_BACKEND}")
 

@@ -40,7 +40,7 @@ def test_jupyter_finds_the_kernels_that_the_wheel_brings(made: Environment) -> N
 
     for name in SPECS:
         assert specs[name]["resource_dir"] == str(kernels(made) / name)
-        assert specs[name]["spec"]["argv"][:3] == ["python", "-m", "tci_kernel"]
+        assert specs[name]["spec"]["argv"][:4] == ["python", "-P", "-m", "tci_kernel"]
 
 
 def test_every_module_can_be_imported(made: Environment) -> None:

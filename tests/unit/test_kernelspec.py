@@ -63,7 +63,7 @@ def test_both_kernels_are_written_for_this_interpreter(prefix: Path) -> None:
     directories = install(prefix=str(prefix))
 
     assert directories == [kernels(prefix) / "tci", kernels(prefix) / "tci-local"]
-    command = [sys.executable, "-m", "tci_kernel", "-f", "{connection_file}"]
+    command = [sys.executable, "-P", "-m", "tci_kernel", "-f", "{connection_file}"]
     assert Path(sys.executable).is_absolute()
     assert spec(directories[0]).argv == command
     assert spec(directories[1]).argv == [*command, "--local"]
