@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tci_kernel.core.errors import TCIError, TransferFailed
+from tci_kernel.core.errors import InvalidAnswer, TCIError, TransferFailed
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.destination import Arriving, Destination
+from tci_kernel.transfer.requested import is_requested
 from tci_kernel.transfer.sources import root
 from tci_kernel.transfer.transfer import Transfer, add_fate, batches, call, unexpected_answer
 
@@ -63,7 +64,7 @@ class Download(Transfer):
         base = os.path.expanduser(to)  # noqa: PTH111 - unlike pathlib's, these two never fail
         is_directory = to.endswith(("/", os.sep)) or os.path.isdir(base)  # noqa: PTH112
         is_new_name = len(paths) == 1 and not is_directory
-        self._sources = [[path, [] if is_new_name else root(path)] for path in paths]
+        self._sources = [(path, [] if is_new_name else root(path)) for path in paths]
         self._destination = Destination(Path(base), force=force)
         self._files: list[_RemoteFile] = []
         self._arriving: Arriving | None = None
@@ -137,18 +138,27 @@ class Download(Transfer):
                     "/".join(parts) or Path(path).name,
                     str(path),
                     [int(number) for number in stamp],
-                    self._destination.path_of(parts),
+                    self._place(parts),
                 )
                 for parts, path, stamp, _ in found["files"]
             ]
             self.left_out = [str(text) for text in found["left_out"]]
-            directories = [self._destination.path_of(parts) for parts in found["directories"]]
+            directories = [self._place(parts) for parts in found["directories"]]
             if any(remote.size < 0 for remote in self._files):
                 raise unexpected_answer()
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise unexpected_answer() from error
         self.total = sum(remote.size for remote in self._files)
         return directories
+
+    def _place(self, parts: list[str]) -> Path:
+        """Where something goes that the session offers."""
+        if not is_requested(parts, self._sources):
+            raise InvalidAnswer(
+                f"The session offers {'/'.join(parts)!r}, which was not asked for.",
+                fate="Nothing was transferred.",
+            )
+        return self._destination.path_of(parts)
 
 
 def _data(piece: _Piece, answer: Any) -> bytes:
