@@ -20,6 +20,7 @@ from tci_kernel.kernel.assistance import as_json
 from tci_kernel.kernel.frontend import CellFrontend
 from tci_kernel.kernel.interrupts import Interruptible
 from tci_kernel.kernel.pacing import IOPubPacer, parts, stream_bytes
+from tci_kernel.kernel.payloads import permitted
 from tci_kernel.kernel.session_file import KeptSession, SessionFile
 from tci_kernel.kernel.threads import on_main_thread
 from tci_kernel.kernel.vscode import (
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 # Seconds that a shutdown may take for letting go of what the kernel holds. Jupyter Server waits
 # 2.5 s before it sends SIGTERM.
 SHUTDOWN_LIMIT = 1.0
+
+# The highest number of a cell that is taken from the session: lists of inputs, here and there, have
+# as many entries.
+HIGHEST_COUNT = 1_000_000
 
 # The messages of a cell that its reply and the history are made from.
 _KEPT = ("execute_reply", "execute_result")
@@ -194,11 +199,17 @@ class TCIKernel(Interruptible):
         finally:
             if is_main:
                 self.running = None
+        return self._conclude(cell, published)
+
+    def _conclude(self, cell: Cell, published: Sequence[Message]) -> dict[str, Any]:
+        """Note that a cell has ended, and give the content of its reply."""
         content = dict(published[-1].content)
+        content["payload"] = permitted(content.get("payload"), hidden=cell.hidden)
         if cell.hidden:
             return {**content, "execution_count": self._count - 1}
         results = [m.content["data"] for m in published if m.type == "execute_result"]
         self.remember(cell, str(results[-1].get("text/plain", "")) if results else None)
+        content["execution_count"] = _number(content.get("execution_count"), cell)
         self._count = content["execution_count"] + 1
         self._keep_session(restarts=False)
         return content
@@ -308,7 +319,7 @@ class TCIKernel(Interruptible):
                 execution=Execution(self.execution),
                 listener=self.emit,
             )
-            self._resume(self._runtime.session, self._runtime.client.base_url)
+            self._resume(self._runtime.session, self._runtime.client.address)
         return self._runtime
 
     def _resume(self, session: RemoteSession, service: str) -> None:
@@ -332,7 +343,7 @@ class TCIKernel(Interruptible):
         if self.local or self._runtime is None or session is None or session.id is None:
             return
         if session.is_restartable:
-            service = self._runtime.client.base_url
+            service = self._runtime.client.address
             self._session_file.write(KeptSession(session.id, service, restarts))
 
     def local_shell(self) -> LocalShell:
@@ -362,6 +373,11 @@ class TCIKernel(Interruptible):
         self.close_history()
         if self._runtime is not None:
             await self._runtime.aclose()
+
+
+def _number(given: object, cell: Cell) -> int:
+    """The number of a cell, as the session has given it, or else as it was asked for."""
+    return given if isinstance(given, int) and 0 <= given <= HIGHEST_COUNT else cell.number
 
 
 def _is_unwanted(message: Message, silent: bool) -> bool:

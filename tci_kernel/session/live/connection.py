@@ -26,6 +26,7 @@ from tci_kernel.session.live.pending import (
     new_header,
     without_alive,
 )
+from tci_kernel.session.live.shapes import checked
 from tci_kernel.session.live.subshells import Subshells
 from tci_kernel.session.live.watch import Watch
 
@@ -205,7 +206,8 @@ class Connection:
     async def _take(self, news: News) -> None:
         """Give each message to who waits for it."""
         for incoming in news.incoming:
-            await self._deliver(incoming)
+            if (readable := checked(incoming)) is not None:
+                await self._deliver(readable)
         interpreter = news.answer.interpreter
         if interpreter.state == FAILED:
             self._fail_all(LiveUnavailable(interpreter.reason))
