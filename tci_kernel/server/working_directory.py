@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tci_kernel.core.cell import File
 from tci_kernel.core.errors import RequestRejected
+from tci_kernel.server.staging import Staging
 
 # What Linux and macOS allow in one component of a path, in bytes.
 NAME_MAX = 255
@@ -35,18 +36,24 @@ def decode(files: Sequence[File]) -> list[tuple[PurePosixPath, bytes]]:
 def write(directory: Path, files: Sequence[tuple[PurePosixPath, bytes]]) -> None:
     """Write decoded files, with the directories that their names have: all of them or none.
 
+    Code that runs there may change links and directories meanwhile: nothing is followed that was
+    not there before, and nothing is opened that exists.
+
     Raises:
         RequestRejected: what is there already is in the way, the name leads out of the working
             directory over a symbolic link, or the disk is full.
     """
-    for i, (name, _) in enumerate(files):
-        with _rejecting_errors(i):
-            _check_path(directory, name, i)
-    for i, (name, content) in enumerate(files):
-        with _rejecting_errors(i):
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    staging = Staging(directory)
+    try:
+        for i, (name, content) in enumerate(files):
+            with _rejecting_errors(i):
+                staging.add(_checked_place(directory, name, i), content)
+        for i in range(len(files)):
+            with _rejecting_errors(i):
+                staging.put(i)
+    except BaseException:
+        staging.discard()
+        raise
 
 
 def remove(*directories: Path) -> None:
@@ -55,18 +62,20 @@ def remove(*directories: Path) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _check_path(directory: Path, name: PurePosixPath, i: int) -> None:
-    """Check that a file can be written here. To open a pipe would block the whole server."""
+def _checked_place(directory: Path, name: PurePosixPath, i: int) -> PurePosixPath:
+    """Where a file goes below the directory, over links that are there; it can be written there."""
     path = directory / name
     with suppress(FileNotFoundError, NotADirectoryError):
         path.stat()  # raises for loops of links, and for what is too long as a whole
-    if not path.resolve().is_relative_to(directory.resolve()):
+    place, root = path.resolve(), directory.resolve()
+    if not place.is_relative_to(root):
         raise _rejection(i, "leads out of the working directory")
     if path.exists() and not path.is_file():
         raise _rejection(i, "is there already, and is not a file")
     parents = [directory / parent for parent in name.parents]
     if any(parent.exists() and not parent.is_dir() for parent in parents):
         raise _rejection(i, "is below a file that is there already")
+    return PurePosixPath(place.relative_to(root))
 
 
 @contextmanager
