@@ -23,7 +23,7 @@ from tci_kernel.cli.common import CATALOGUE
 from tci_kernel.client import keys
 from tci_kernel.client.client import TCIClient
 from tci_kernel.client.failures import failure
-from tci_kernel.client.transport import proxy_for, tls_context
+from tci_kernel.client.transport import proxy_for, split_url, tls_context
 from tci_kernel.config import kernelspecs
 from tci_kernel.config.environment import install_command
 from tci_kernel.config.settings import Settings, merged
@@ -194,9 +194,10 @@ class Examination:
 
     def _peer(self) -> tuple[str, int, str | None]:
         """Host and port that a connection is made to, and the proxy if that is what is there."""
-        url = self._client.base_url
-        proxy = proxy_for(url)
-        parts = urlsplit(proxy or url)
+        parts = split_url(self._client.base_url)
+        proxy = proxy_for(self._client.base_url)
+        if proxy:
+            parts = urlsplit(proxy)
         return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), proxy
 
     async def _name(self) -> str:
@@ -213,7 +214,7 @@ class Examination:
 
     async def _tls(self) -> str:
         host, port, proxy = self._peer()
-        if urlsplit(self._client.base_url).scheme != "https":
+        if split_url(self._client.base_url).scheme != "https":
             raise _Skipped("the service's address begins with http://")
         if proxy:
             raise _Skipped("the connection goes through a proxy: the next check shows it")
@@ -234,7 +235,7 @@ class Examination:
     async def _service(self) -> str:
         sessions = await self._client.sessions()
         took = self._client.round_trip * 1000
-        return f"{self._client.base_url} answers in {took:.0f} ms; sessions there: {len(sessions)}"
+        return f"{self._client.address} answers in {took:.0f} ms; sessions there: {len(sessions)}"
 
     async def _session(self) -> str:
         if not self._execute:

@@ -12,6 +12,7 @@ from traitlets.config import Config
 from tci_kernel.cli.common import CATALOGUE
 from tci_kernel.client import keys
 from tci_kernel.client.client import TCIClient
+from tci_kernel.core.addresses import without_credentials
 from tci_kernel.core.errors import AuthenticationFailed, ConfigurationError, TCIError
 from tci_kernel.core.text import wrapped
 
@@ -41,7 +42,7 @@ def login() -> None:
     client = TCIClient(config=config, api_key=key)
     asyncio.run(_try(client))
     keys.store(client.base_url, client.api_key)
-    click.echo(f"The key for {client.base_url} is now in the keyring ({keyring}).")
+    click.echo(f"The key for {client.address} is now in the keyring ({keyring}).")
     if place := _elsewhere(config):
         click.echo(f"The key in {place} is used before it: remove that.", err=True)
 
@@ -84,7 +85,9 @@ def logout() -> None:
     except ConfigurationError as error:
         error.fate, error.advice = "No key was removed.", still
         raise
-    click.echo(f"The key for {base_url} is {done} the keyring ({keys.name()}).")
+    click.echo(
+        f"The key for {without_credentials(base_url)} is {done} the keyring ({keys.name()})."
+    )
     if still:
         click.echo(still, err=True)
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from traitlets import Int
 from traitlets.config import Configurable
 
 from tci_kernel._version import __version__
@@ -27,6 +28,7 @@ from tci_kernel.client.schema import (
 )
 from tci_kernel.client.transport import checked_url, is_caused_by, transport
 from tci_kernel.config.traits import EnvironmentText, Seconds
+from tci_kernel.core.addresses import without_credentials
 from tci_kernel.core.cell import File
 from tci_kernel.core.errors import (
     AuthenticationFailed,
@@ -34,6 +36,7 @@ from tci_kernel.core.errors import (
     MissingKey,
     TCIError,
 )
+from tci_kernel.core.text import size as written_size
 
 # httpx takes a third of a kernel's start-up time, and the first cell needs it at the earliest:
 # it is imported where a request is made.
@@ -43,6 +46,13 @@ if TYPE_CHECKING:
 DEFAULT_BASE_URL = "https://api.together.xyz/v1"
 
 _OK = 200
+
+# What stands in answers in place of the key. One with fewer characters is no secret, and may be
+# anything that code prints.
+_REDACTED = b"(the API key)"
+_SHORTEST_SECRET = 16
+
+_LIMIT = "the limit TCIClient.answer_limit"
 
 _HEADERS = {
     "Accept": "application/json",
@@ -83,11 +93,23 @@ class TCIClient(Configurable):
         "service is silent while a cell runs.",
     ).tag(config=True)
 
+    answer_limit = Int(
+        256_000_000,
+        min=1_000_000,
+        help="Bytes of an answer, unpacked, beyond which it is given up: a few bytes can be packed "
+        "so that they fill the memory.",
+    ).tag(config=True)
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._found: KeyOrigin | None = None
         self.round_trip = 0.0
+
+    @property
+    def address(self) -> str:
+        """The service's address for people to read: without a password that may stand in it."""
+        return without_credentials(self.base_url)
 
     def use_key(self, key: str, origin: KeyOrigin) -> None:
         """Use a key that was found where no setting has one; an empty one is none."""
@@ -167,17 +189,31 @@ class TCIClient(Configurable):
         try:
             response = await self._transport.handle_async_request(request)
             async with aclosing(response):
-                content = await response.aread()
+                content = await self._content(response)
                 self.round_trip = time.perf_counter() - start
         except httpx.HTTPError as error:
             raise failure(*self._failure(error), runs_code=body is not None) from error
         if response.status_code != _OK:
-            raise self._refusal(response, runs_code=body is not None)
+            raise self._refusal(response, content, runs_code=body is not None)
         return content
 
-    def _refusal(self, response: httpx.Response, *, runs_code: bool) -> TCIError:
+    async def _content(self, response: httpx.Response) -> bytes:
+        """What an answer says, without the key: a service might repeat what it was sent."""
+        parts, size = [], 0
+        async for part in response.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > self.answer_limit:
+                limit = written_size(self.answer_limit)
+                raise failure("body", f"The answer is longer than {limit}, which is {_LIMIT}.")
+        key = self.api_key.strip().encode()
+        whole = b"".join(parts)
+        is_secret = len(key) >= _SHORTEST_SECRET or response.status_code != _OK
+        return whole.replace(key, _REDACTED) if is_secret and key in whole else whole
+
+    def _refusal(self, response: httpx.Response, content: bytes, *, runs_code: bool) -> TCIError:
         """What an answer with another status than 200 means."""
-        said = error_message(response.content)
+        said = error_message(content)
         error = status_failure(response.status_code, said, response.headers, runs_code=runs_code)
         return self._with_origin(error) if isinstance(error, AuthenticationFailed) else error
 
@@ -207,7 +243,7 @@ class TCIClient(Configurable):
         import httpx  # noqa: PLC0415
 
         # Some say nothing but their name.
-        reason = str(error) or type(error).__name__
+        reason = without_credentials(str(error)) or type(error).__name__
         unsent = (
             httpx.ConnectError,
             httpx.LocalProtocolError,
@@ -216,13 +252,13 @@ class TCIClient(Configurable):
             httpx.UnsupportedProtocol,
         )
         if isinstance(error, httpx.ConnectTimeout):
-            return "connect timeout", f"No connection to {self.base_url} in time."
+            return "connect timeout", f"No connection to {self.address} in time."
         if isinstance(error, unsent):
             name = "tls" if is_caused_by(error, ssl.SSLError) else "connect"
             name = "dns" if is_caused_by(error, socket.gaierror) else name
-            return name, f"No connection to {self.base_url} ({reason})."
+            return name, f"No connection to {self.address} ({reason})."
         name = "read timeout" if isinstance(error, httpx.ReadTimeout) else "lost"
-        return name, f"The connection to {self.base_url} was lost ({reason})."
+        return name, f"The connection to {self.address} was lost ({reason})."
 
     def _checked_key(self) -> str:
         key = self.api_key.strip()

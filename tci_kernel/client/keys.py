@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from tci_kernel.client.transport import split_url
 from tci_kernel.config.environment import install_command
 from tci_kernel.core.errors import ConfigurationError
 
@@ -81,11 +81,12 @@ def load(base_url: str) -> str:
     Raises:
         ConfigurationError: there is no keyring that can be used.
     """
-    backend = _backend()
+    backend, service = _backend(), entry(base_url)
     try:
-        return backend.get_password(entry(base_url), _USER) or ""
+        found = backend.get_password(service, _USER)
     except Exception as error:  # noqa: BLE001 - each backend has errors of its own
         raise _failed("read", error) from None
+    return found if isinstance(found, str) else ""
 
 
 def store(base_url: str, key: str) -> None:
@@ -94,9 +95,9 @@ def store(base_url: str, key: str) -> None:
     Raises:
         ConfigurationError: there is no keyring that can be used.
     """
-    backend = _backend()
+    backend, service = _backend(), entry(base_url)
     try:
-        backend.set_password(entry(base_url), _USER, key)
+        backend.set_password(service, _USER, key)
     except Exception as error:  # noqa: BLE001 - each backend has errors of its own
         raise _failed("written", error) from None
 
@@ -118,7 +119,7 @@ def forget(base_url: str) -> bool:
 
 def entry(base_url: str) -> str:
     """The name under which the key of a service is kept: another service has another key."""
-    host = urlsplit(base_url).netloc.rpartition("@")[2].lower()
+    host = split_url(base_url).netloc.rpartition("@")[2].lower()
     return f"tci-kernel: {host}"
 
 

@@ -9,9 +9,9 @@ import socket
 import ssl
 import urllib.request
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from tci_kernel.core.addresses import is_loopback
+from tci_kernel.core.addresses import is_loopback, without_credentials
 from tci_kernel.core.errors import ConfigurationError
 
 # httpx takes a third of a kernel's start-up time, and the first cell needs it at the earliest:
@@ -49,8 +49,11 @@ def transport(url: str) -> httpx.AsyncHTTPTransport:
     import httpx  # noqa: PLC0415
 
     try:
+        proxy = proxy_for(url)
         return httpx.AsyncHTTPTransport(
-            proxy=proxy_for(url),
+            # Certificates are not even looked for where there is no TLS.
+            verify=urlsplit(url).scheme == "https" or proxy is not None,
+            proxy=proxy,
             limits=httpx.Limits(keepalive_expiry=KEEPALIVE_EXPIRY),
             socket_options=KEEPALIVE_OPTIONS,
         )
@@ -98,11 +101,36 @@ def checked_url(base_url: str) -> str:
     Raises:
         ConfigurationError: it is none.
     """
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            f"The service's address {base_url!r} is not an http:// or https:// URL, so nothing "
-            "was sent.",
-            advice="Check TOGETHER_BASE_URL or TCIClient.base_url.",
-        )
+    import httpx  # noqa: PLC0415
+
+    split_url(base_url)
+    try:
+        httpx.URL(base_url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise _bad_address(base_url) from error
     return base_url.rstrip("/") + "/"
+
+
+def split_url(base_url: str) -> SplitResult:
+    """The parts of a service's address.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    try:
+        parts = urlsplit(base_url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:  # such as a port that is none
+        raise _bad_address(base_url) from error
+    # urlsplit drops line ends without a word.
+    if not is_address or not base_url.isprintable() or " " in base_url:
+        raise _bad_address(base_url)
+    return parts
+
+
+def _bad_address(base_url: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The service's address {without_credentials(base_url)!r} is not an http:// or https:// "
+        "URL, so nothing was sent.",
+        advice="Check TOGETHER_BASE_URL or TCIClient.base_url.",
+    )

@@ -44,7 +44,7 @@ async def status(invocation: Invocation) -> Messages:
                 ("Cells run", f"{session.cells_run} (requests in all: {info.execute_count})"),
             ]
             rows += [*await session.facts(), ("Files", await _files(session))]
-    rows += [("Service", f"{client.base_url} ({place})"), ("Round trip", distance)]
+    rows += [("Service", f"{client.address} ({place})"), ("Round trip", distance)]
     yield facts(rows)
 
 

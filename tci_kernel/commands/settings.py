@@ -23,7 +23,7 @@ def _embedded(invocation: Invocation) -> dict[str, tuple[str, str]]:
     """What is in force in place of settings where the server is embedded, and why."""
     if not invocation.runtime.local:
         return {}
-    values = {"TCIClient.base_url": invocation.runtime.client.base_url, "TCIClient.api_key": "set"}
+    values = {"TCIClient.base_url": invocation.runtime.client.address, "TCIClient.api_key": "set"}
     return {name: (value, "TCIKernel.local") for name, value in values.items()}
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tci_kernel.client.failures import RULES, STATUSES, Again, failure, status_failure
-from tci_kernel.client.retry import FIRST_PAUSE, LONGEST_PAUSE, Backoff
+from tci_kernel.client.retry import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_ASKED, Backoff
 from tci_kernel.core.errors import TCIError
 from tci_kernel.core.messages import error_of
 from tci_kernel.core.text import duration
@@ -43,20 +43,33 @@ def test_all_pauses_together_keep_to_the_limit(limit: float, asked: list[float |
 @given(limit=LIMITS, after=ASKED)
 def test_a_service_that_says_how_long_is_obeyed(limit: float, after: float) -> None:
     pause = Backoff(limit).pause(limited(after))
-    if after > limit:
+    if after > limit or limit == 0:
         assert pause is None
     else:
         assert pause is not None
-        assert after <= pause <= after * 1.1 or math.isclose(pause, after * 1.1)
+        longest = max(after * 1.1, SHORTEST_ASKED)
+        assert after <= pause <= longest or math.isclose(pause, longest)
+
+
+@pytest.mark.parametrize("limit", [5.0, 60.0])
+def test_a_service_that_asks_for_no_pause_is_asked_again_few_times(limit: float) -> None:
+    backoff = Backoff(limit)
+    pauses = []
+    while (pause := backoff.pause(error := limited(0.0))) is not None:
+        pauses.append(pause)
+        assert len(pauses) < 100
+    assert math.isclose(sum(pauses), limit)
+    assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
+    assert "It was sent again for as long as" in error.fate
 
 
 @given(limit=LIMITS, after=ASKED)
 def test_a_wait_that_is_too_long_says_how_long_it_is(limit: float, after: float) -> None:
     error = limited(after)
-    pause = Backoff(limit).pause(error)
+    is_too_long = Backoff(limit).pause(error) is None and after > limit
     told = f"The service asks to wait for {duration(math.ceil(after))}, which is longer than"
-    assert (told in error.fate) is (pause is None)
-    assert (f"RemoteSession.retry_for ({limit:g} s) leaves." in error.fate) is (pause is None)
+    assert (told in error.fate) is is_too_long
+    assert (f"RemoteSession.retry_for ({limit:g} s) leaves." in error.fate) is is_too_long
 
 
 def test_the_text_of_a_wait_that_is_too_long() -> None:
