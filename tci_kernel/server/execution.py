@@ -16,7 +16,7 @@ class Execution:
         msg_id: the id of the request.
 
     Attributes:
-        collector: its outputs so far.
+        collector: its outputs so far; may be replaced.
         exits: whether it has told the interpreter to exit.
         idle: set once it has ended; outlives the cancellation of a call that waits for it.
     """

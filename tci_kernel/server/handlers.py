@@ -9,10 +9,12 @@ import json
 import socket
 from collections.abc import Awaitable
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import tornado.web
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import IOStream
 
 from tci_kernel.client.schema import ExecuteRequest
 from tci_kernel.core.addresses import is_loopback
@@ -65,6 +67,7 @@ class ServiceHandler(tornado.web.RequestHandler):
         self._length = 0
         self._pending: asyncio.Future[Any] | None = None
         self._rejection: RequestRejected | None = None
+        self._stream: IOStream | None = None  # of a caller who may call
 
     def prepare(self) -> None:
         """Decide who may call. Who may not hears of it once the body is read, and thrown away.
@@ -76,6 +79,14 @@ class ServiceHandler(tornado.web.RequestHandler):
             self.check_caller()
         except RequestRejected as rejection:
             self._rejection = rejection
+        else:
+            self._stream = cast(HTTP1Connection, self.request.connection).stream
+            self.settings["connections"].begin(self._stream)
+
+    def on_finish(self) -> None:
+        """Let go of the connection once the answer has gone out."""
+        if self._stream is not None:
+            self.settings["connections"].end(self._stream)
 
     def check_caller(self) -> None:
         """Turn away whoever may not call.

@@ -18,6 +18,7 @@ from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server import working_directory
 from tci_kernel.server.channels import UNREADABLE, Message, connect, receive
+from tci_kernel.server.collector import OutputCollector
 from tci_kernel.server.execution import Execution
 from tci_kernel.server.janitor import Janitor
 
@@ -170,6 +171,7 @@ class Interpreter:
             if execution.exits or not is_complete:
                 execution.collector.add_text("error", await self._end_error())
         except asyncio.CancelledError:
+            execution.collector = OutputCollector(kept=0)  # nobody asks for what it prints now
             self._interruption = asyncio.create_task(self._interrupt(execution))
             raise
         return execution.collector.outputs()
@@ -221,9 +223,10 @@ class Interpreter:
 
     async def _receive_reply(self, msg_id: str) -> Message:
         while True:
-            reply = await receive(self._client.shell_channel)
-            if reply.parent_id == msg_id:
-                return reply
+            with suppress(*UNREADABLE):  # code can write to the sockets itself
+                reply = await receive(self._client.shell_channel)
+                if reply.parent_id == msg_id:
+                    return reply
 
     async def _interrupt(self, execution: Execution) -> None:
         """Interrupt code until it ends: it may catch the first signal itself."""
@@ -238,7 +241,7 @@ class Interpreter:
         """Give each IOPub message to the code that it belongs to."""
         while True:
             try:
-                message = await receive(self._client.iopub_channel)
+                message = await receive(self._client.iopub_channel, self._skips)
                 if self._execution and message.parent_id == self._execution.msg_id:
                     self._execution.handle_output(message)
             except UNREADABLE as error:
@@ -246,6 +249,11 @@ class Interpreter:
                     self._execution.collector.add_text(
                         "stderr", f"An output can't be read: {error!r}\n"
                     )
+
+    def _skips(self, message_type: str) -> bool:
+        """Whether nobody asks what the next message says: whose code it is has hung up."""
+        unwanted = self._execution is None or self._execution.collector.keeps_nothing
+        return unwanted and message_type != "status"
 
     async def _end_error(self) -> str:
         """What a call is told whose process has ended."""

@@ -25,33 +25,58 @@ class Janitor:
     """
 
     def __init__(self, root: Path) -> None:
+        self._root = root
+        self._pids: set[int] = set()
         self.environment = {janitor_process.ROOT_VARIABLE: str(root)}
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
         # Isolated and without site-packages, it starts in some 15 ms. Away from the
         # server's terminal and process group, it gets none of the signals that are sent to these.
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-S", janitor_process.__file__, str(root)],
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-I", "-S", janitor_process.__file__, str(self._root)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            text=True,
+            bufsize=0,  # what could not be sent is not kept
             start_new_session=True,
         )
 
     def register(self, pid: int) -> None:
         """From now on, look after an interpreter, which leads its process group."""
+        self._pids.add(pid)
         self._send(f"+{pid}\n")
 
     def unregister(self, pid: int) -> None:
         """Forget an interpreter that has ended: its process id may become another's."""
+        self._pids.discard(pid)
         self._send(f"-{pid}\n")
 
     def close(self) -> None:
         """Let it tidy up, and wait until it has."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._send("")  # if it was killed, another one does
+        _close_input(self._process)
         with suppress(subprocess.TimeoutExpired):  # it goes on by itself
             self._process.wait(_CLOSE_TIMEOUT)
 
     def _send(self, line: str) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
+        """Tell it something. One that was killed is replaced, and told all that it should know."""
+        if self._process.poll() is None and _written(self._process, line):
+            return
+        _close_input(self._process)
+        self._process = self._start()
+        _written(self._process, "".join(f"+{pid}\n" for pid in sorted(self._pids)))
+
+
+def _written(process: subprocess.Popen[bytes], text: str) -> bool:
+    """Whether a process takes what it is sent."""
+    assert process.stdin is not None  # noqa: S101 - it was started with a pipe
+    try:
+        process.stdin.write(text.encode())
+    except BrokenPipeError:
+        return False
+    return True
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None  # noqa: S101 - as above
+    process.stdin.close()

@@ -7,12 +7,9 @@ import os
 import secrets
 import signal
 import sys
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from traitlets import Int, Unicode
 from traitlets.config import Configurable
@@ -20,6 +17,8 @@ from traitlets.config import Configurable
 from tci_kernel.config.traits import Seconds
 from tci_kernel.core.addresses import is_loopback
 from tci_kernel.core.errors import ConfigurationError
+from tci_kernel.server import limits
+from tci_kernel.server.connections import BoundedServer
 from tci_kernel.server.handlers import make_app
 from tci_kernel.server.janitor import Janitor
 from tci_kernel.server.sessions import SessionPool
@@ -31,9 +30,6 @@ SESSION_LIFETIME = 3600.0
 # Seconds for an embedded server's sessions, which end with their kernel and cost nothing.
 EMBEDDED_LIFETIME = 30 * 24 * 3600.0
 
-# Tornado's own limit would close the connection without an answer; the handlers have theirs.
-_NO_LIMIT = 2**62
-
 
 class LocalServer(Configurable):
     """A server on this computer that speaks the service's API.
@@ -43,6 +39,7 @@ class LocalServer(Configurable):
     Attributes:
         base_url: where it answers, with its version path.
         token: what callers must send as a bearer token; empty if anything will do.
+        most_sessions: how many may live at once: `max_sessions`, or as many as the system grants.
     """
 
     session_lifetime = Seconds(
@@ -65,11 +62,12 @@ class LocalServer(Configurable):
         config=True
     )
 
-    _http: HTTPServer
+    _http: BoundedServer
     _pool: SessionPool
     _janitor: Janitor
     base_url: str
     token: str
+    most_sessions: int
 
     def start(self, *, host: str = "127.0.0.1", port: int = 0, token: str = "") -> None:
         """Begin to answer, on the running event loop, and start an interpreter ahead of need.
@@ -98,12 +96,17 @@ class LocalServer(Configurable):
             sockets = bind_sockets(port, host)
         except OSError as error:
             raise ConfigurationError(f"Can't listen on {host}:{port}: {error.strerror}.") from error
-        root = Path(tempfile.mkdtemp(prefix="tci-"))
+        files = limits.raise_file_limit()
+        self.most_sessions = min(self.max_sessions, limits.sessions_for(files))
+        root = limits.make_root()
         self._janitor = Janitor(root)
-        supply = InterpreterSupply(root, self._janitor, self.kernel_name)
-        self._pool = SessionPool(supply, lifetime=lifetime, max_sessions=self.max_sessions)
+        supply = InterpreterSupply(
+            root, self._janitor, self.kernel_name, limits.sockets_for(self.most_sessions)
+        )
+        self._pool = SessionPool(supply, lifetime=lifetime, max_sessions=self.most_sessions)
         app = make_app(self._pool, host=host, token=token or None)
-        self._http = HTTPServer(app, max_body_size=_NO_LIMIT)
+        self._http = BoundedServer(app, limits.connections_for(files))
+        app.settings["connections"] = self._http
         self._http.add_sockets(sockets)
         self.base_url = _url(host, sockets[0].getsockname()[1])
         self.token = token
@@ -152,6 +155,12 @@ async def serve(server: LocalServer, *, host: str, port: int, token: str) -> Non
         print(
             "No token: everybody on this machine can run code as "
             f"{os.environ.get('USER', 'you')}. Give one with --token.",
+            file=sys.stderr,
+        )
+    if server.most_sessions < server.max_sessions:
+        print(
+            f"At most {server.most_sessions} sessions at once, not {server.max_sessions}: there is "
+            "no room for more in the open files that this process may have (ulimit -n).",
             file=sys.stderr,
         )
     await stop.wait()

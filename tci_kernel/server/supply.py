@@ -58,15 +58,17 @@ class InterpreterSupply:
         root: a private directory; working directories and sockets go below it.
         janitor: removes what is left if this process is killed.
         kernel_name: the kernelspec of each interpreter.
+        sockets: how many of ZeroMQ's sockets there may be.
     """
 
-    def __init__(self, root: Path, janitor: Janitor, kernel_name: str) -> None:
+    def __init__(self, root: Path, janitor: Janitor, kernel_name: str, sockets: int) -> None:
         self._root = root
         self._janitor = janitor
         self._kernel_name = kernel_name
         self._last_number = 0
         self._spare: asyncio.Task[_Spare] | None = None
         self._context = zmq.asyncio.Context()
+        self._context.set(zmq.MAX_SOCKETS, sockets)
         # A burst of displays must not overflow the queue in front of us.
         self._context.setsockopt(zmq.RCVHWM, 0)
         self._context.setsockopt(zmq.LINGER, 0)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import resource
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tci_kernel.core.errors import RequestRejected
+from tci_kernel.server import working_directory
 from tests.server.service import Service, body, rejection, text_file
 
 
@@ -108,3 +111,70 @@ def test_a_file_that_cannot_be_written_leaves_no_new_session_behind(service: Ser
     # Its parts are short enough; only the system knows that the whole is not.
     rejection(service.post(body("1", None, [text_file("a/" * 3000 + "a")])), 400)
     assert service.sessions() == before
+
+
+def test_a_file_that_cannot_be_written_leaves_all_others_as_they_were(
+    service: Service, own_session: str
+) -> None:
+    service.run("open('old', 'w').write('kept'); import os; os.mkdir('locked')", own_session)
+    files = [text_file("old", "lost"), text_file("new/deep", "x"), text_file("locked", "x")]
+    rejection(service.post(body("1", own_session, files)), 400)
+    ran = service.run("print(open('old').read(), sorted(os.listdir()))", own_session)
+    assert ran.text() == "kept ['locked', 'old']\n"
+
+
+def test_a_full_disk_leaves_all_files_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("kept")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    files = [
+        (PurePosixPath("old"), b"lost"),
+        (PurePosixPath("new/deep"), b"x"),
+        (PurePosixPath("large"), bytes(200_000)),
+    ]
+    # No file system of this machine can be filled; a file's own limit fails in the same place.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))
+    try:
+        with pytest.raises(RequestRejected, match="can't be written: File too large") as caught:
+            working_directory.write(tmp_path, files)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert caught.value.param == "files.2.name"
+    assert (tmp_path / "old").read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(service: Service, own_session: str) -> None:
+    service.run("open('run', 'w'); import os; os.chmod('run', 0o750)", own_session)
+    code = "print(oct(os.stat('run').st_mode)[-3:], open('run').read())"
+    assert service.run(code, own_session, text_file("run", "new")).text() == "750 new\n"
+
+
+SWAPPER = """
+import os, threading
+os.mkdir('real'); os.mkfifo('fifo')
+def swap():
+    while not os.path.exists('stop'):
+        for step in (
+            lambda: os.rename('real', 'aside'), lambda: os.symlink({outside!r}, 'real'),
+            lambda: os.remove('real'), lambda: os.rename('aside', 'real'),
+            lambda: os.link('fifo', 'real/file'), lambda: os.remove('real/file'),
+            lambda: os.symlink({outside!r} + '/linked', 'real/file'),
+            lambda: os.remove('real/file'),
+        ):
+            try: step()
+            except OSError: pass
+threads = [threading.Thread(target=swap) for _ in range(2)]
+for thread in threads: thread.start()
+"""
+
+
+def test_links_and_pipes_that_come_meanwhile_are_neither_followed_nor_opened(
+    service: Service, own_session: str, tmp_path: Path
+) -> None:
+    service.run(SWAPPER.format(outside=str(tmp_path)), own_session)
+    files = [text_file("real/file", "x"), text_file("real/deep/er", "x")]
+    statuses = [service.post(body("1", own_session, files)).status_code for _ in range(300)]
+    assert set(statuses) <= {200, 400}
+    # What the code itself has put there is no file.
+    assert not any(path.is_file() or path.is_dir() for path in tmp_path.iterdir())
+    service.run("open('stop', 'w'); [thread.join() for thread in threads]", own_session)
