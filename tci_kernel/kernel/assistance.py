@@ -9,7 +9,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.kernelbase import Kernel
@@ -20,8 +19,8 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.lines import command_at, local_cell
 from tci_kernel.core.messages import Message, no_debugger
 from tci_kernel.kernel.analysis import StaticAnalysis
+from tci_kernel.kernel.requests import Requests
 from tci_kernel.kernel.threads import on_main_thread
-from tci_kernel.kernel.vscode import background_call
 
 if TYPE_CHECKING:
     from tci_kernel.kernel.history import CellHistory
@@ -31,31 +30,13 @@ if TYPE_CHECKING:
 # The protocol version of the messages that ipykernel's base class exchanges.
 PROTOCOL_VERSION = "5.3"
 
-# Requests that need not wait for the running cell. `kernel_info_request` does: VS Code, reattached
-# to a kernel, takes its reply for the end of the running cell.
-QUICK = frozenset(
-    {
-        "comm_info_request",
-        "complete_request",
-        "history_request",
-        "inspect_request",
-        "is_complete_request",
-    }
-)
-
-# What clients say over comms. It waits for nothing here: whether it waits for the running cell is
-# for the interpreter to say, which gets everything in the order in which it came.
-COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
-
-# Whether a request is handled beside others of its channel.
-_is_beside: ContextVar[bool] = ContextVar("is_beside", default=False)
-
 # Seconds until cells are written to the history. A disk may take its time, which no reply waits
 # for, and an editor may kill the kernel without notice soon after.
 SAVE_AFTER = 0.1
 
-
+# Why there is no debugger.
 NO_SESSION = "The debugger is where cells run: run one first."
+NO_ANSWER = "The session's debugger does not answer this."
 
 
 def as_json(header: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,16 +45,9 @@ def as_json(header: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-class Assistance(Kernel):
-    """The base of the kernel that answers what is not a cell.
+class Assistance(Requests):
+    """The base of the kernel that answers what is not a cell."""
 
-    Attributes:
-        loop: the event loop of the main thread, which runs cells.
-        running: the task of the running cell; the kernel's to set.
-        running_parent: the request of that cell.
-    """
-
-    loop: asyncio.AbstractEventLoop
     msg_types = [*Kernel.msg_types, "comm_open", "comm_msg", "comm_close"]  # noqa: RUF012
 
     implementation = "tci_kernel"
@@ -92,8 +66,6 @@ class Assistance(Kernel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.running: asyncio.Task[None] | None = None
-        self.running_parent: dict[str, Any] = {}
         self._analysis = StaticAnalysis()
         self._history: CellHistory | None = None
         self._saving: asyncio.TimerHandle | None = None
@@ -146,65 +118,6 @@ class Assistance(Kernel):
             self._saving.cancel()
         if self._history is not None:
             self._history.close()
-
-    async def shell_main(self, subshell_id: str | None, msg: Any) -> None:
-        """Handle a shell message; where it need not wait for what runs, beside that."""
-        is_waiting = subshell_id is None and self._main_asyncio_lock.locked()
-        if not self._goes_beside(msg, is_waiting=is_waiting):
-            await super().shell_main(subshell_id, msg)
-            return
-        context = copy_context()  # all others of its channel share one
-        context.run(_is_beside.set, True)
-        try:
-            await asyncio.create_task(
-                self.dispatch_shell(msg, subshell_id=subshell_id), context=context
-            )
-        finally:
-            self.publish_busy()
-
-    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
-        """Set the request that what follows belongs to; beside others, for its own context alone.
-
-        Threads of the running cell publish under what the base class notes here.
-        """
-        if channel == "shell" and _is_beside.get():
-            self._shell_parent_ident.set(ident)
-            self._shell_parent.set(parent)
-        else:
-            super().set_parent(ident, parent, channel)
-
-    async def process_control(self, msg: Any) -> None:
-        """Handle a control message, on a thread of its own."""
-        await super().process_control(msg)
-        if self.running is not None:  # which the main thread looks at again
-            self.loop.call_soon_threadsafe(self.publish_busy)
-
-    def publish_busy(self) -> None:
-        """Say again that a cell runs, after a request beside it has ended in *idle*.
-
-        Clients show the last status that they hear of, whatever request it belongs to.
-        """
-        if self.running is not None:
-            self._publish_status("busy", "shell", parent=self.running_parent)
-
-    def _goes_beside(self, msg: Any, *, is_waiting: bool) -> bool:
-        """Whether a message is handled beside what runs on its channel.
-
-        Args:
-            msg: its frames.
-            is_waiting: whether it would have to wait else.
-        """
-        if self.session is None:
-            return False
-        try:
-            _, frames = self.session.feed_identities(msg, copy=False)
-            message = self.session.deserialize(frames, content=False, copy=False)
-            kind = message["header"]["msg_type"]
-            if not is_waiting or kind != "execute_request":
-                return kind in COMMS or (is_waiting and kind in QUICK)
-            return background_call(self.session.unpack(message["content"])["code"]) is not None
-        except (ValueError, LookupError, TypeError):
-            return False  # the base class says what is wrong with it
 
     @property
     def kernel_info(self) -> dict[str, Any]:
@@ -277,7 +190,9 @@ class Assistance(Kernel):
     async def do_debug_request(self, msg: dict[str, Any]) -> dict[str, Any]:
         """Have the session debug. The base class would not answer at all."""
         reply = await self.ask_session(Message("debug_request", msg))
-        return dict(no_debugger(msg, NO_SESSION) if reply is None else reply)
+        if reply is not None:
+            return dict(reply)
+        return dict(no_debugger(msg, NO_SESSION if self.session_in_use is None else NO_ANSWER))
 
     async def usage_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Say what the session's interpreter uses; without one, what this process does."""

@@ -48,8 +48,8 @@ def background_call(code: str) -> BackgroundCall | None:
         return None
     try:
         tree = ast.parse(code)
-    except (SyntaxError, ValueError):  # code with magics, for the session
-        return None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None  # code with magics, or nested too deeply: for the session
     for node in ast.walk(tree):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Call):
             method = _METHOD.fullmatch(ast.unparse(node.value.func))

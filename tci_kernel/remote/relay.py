@@ -27,7 +27,7 @@ if __name__ != MODULE:
     from tci_kernel.remote.frames import Frames
     from tci_kernel.remote.hangups import spare_interrupts, woken
     from tci_kernel.remote.printing import say
-    from tci_kernel.remote.requests import Client, Request, own_message
+    from tci_kernel.remote.requests import Client, ControlRequests, Request, own_message
     from tci_kernel.remote.traces import find_shell, forget_this_cell
 
 VERSION = 1
@@ -67,6 +67,7 @@ class Relay:
         self._owners: OrderedDict[str, list[Client]] = OrderedDict()
         self._private: set[str] = set()  # requests that are no cell of a user
         self._running: OrderedDict[str, Request] = OrderedDict()
+        self._asked = ControlRequests()
         self._interrupts_next = False  # what begins next
         self._count = 1
         self._wakers: set[socket.socket] = set()
@@ -169,6 +170,8 @@ class Relay:
             self._private.discard(self._owners.popitem(last=False)[0])
         if message["channel"] == "shell":
             self._running[msg_id] = Request(message["header"])
+        elif message["channel"] == "control":
+            self._asked.begin(message["header"])
         elif message["channel"] == "stdin":
             for request in self._running.values():
                 request.question = None
@@ -187,6 +190,7 @@ class Relay:
         self._before = self.child.reason if self.child.state == DEAD else ""
         self.child.end()
         self._running.clear()
+        self._asked = ControlRequests()
         self._count = 1
         self.child = self._new_child(self.child.number + 1)
 
@@ -223,6 +227,7 @@ class Relay:
         """Take a message of the interpreter for those whom it concerns. On its thread."""
         with self._lock:
             request = self._running.get(message.parent_id)
+            self._asked.take(message)
             if message.parent_id in self._owners:  # a task may print long after its cell
                 self._owners.move_to_end(message.parent_id)
             if message.type == "execute_input":
@@ -254,6 +259,8 @@ class Relay:
             if end is not None:
                 del self._running[msg_id]
                 self._put(end, True)
+        for end in self._asked.ends():
+            self._put(end, True)
 
     def _put(self, message: Frames, is_pressing: bool) -> None:
         """Put a message into the outbox of everybody whom it concerns."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any
+from collections import OrderedDict
+from typing import Any, Iterator
 
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.frames import Frames
@@ -73,7 +74,7 @@ class Request:
         """Take the reply, or a status."""
         if message.channel == "shell":
             self._reply, self._replied_at = message, time.monotonic()
-        elif message.content().get("execution_state") == "idle":
+        elif is_idle(message):
             self._idle, self._idle_at = message, time.monotonic()
         else:
             self.is_begun = True
@@ -97,6 +98,46 @@ class Request:
         if self._first_at and not self.is_begun and now > self._first_at + BUSY_LIMIT:
             return idle(self._header)
         return self._idle
+
+
+class ControlRequests:
+    """The requests on the control channel. Their replies are given out as they come.
+
+    ipykernel sends none to what it can't read: such a request ends with its word that it is idle.
+    """
+
+    def __init__(self) -> None:
+        self._asked: set[str] = set()
+        self._idle: OrderedDict[str, tuple[float, Frames]] = OrderedDict()  # without a reply
+
+    def begin(self, header: dict[str, Any]) -> None:
+        """Note that a request is sent."""
+        self._asked.add(header["msg_id"])
+
+    def take(self, message: Frames) -> None:
+        """Take any message of the interpreter."""
+        msg_id = message.parent_id
+        if message.channel == "control":
+            self._asked.discard(msg_id)
+            self._idle.pop(msg_id, None)
+        elif msg_id in self._asked and message.type == "status" and is_idle(message):
+            self._asked.remove(msg_id)
+            self._idle[msg_id] = (time.monotonic(), message)
+
+    def ends(self) -> Iterator[Frames]:
+        """The messages that end requests which have no reply."""
+        now = time.monotonic()
+        while self._idle:
+            idle_at, message = next(iter(self._idle.values()))
+            if now < idle_at + REPLY_LIMIT:
+                return
+            self._idle.popitem(last=False)
+            yield message
+
+
+def is_idle(status: Frames) -> bool:
+    """Whether a status says that a request has ended."""
+    return status.content().get("execution_state") == "idle"
 
 
 def own_message(kind: str, content: dict[str, Any]) -> dict[str, Any]:
