@@ -72,7 +72,7 @@ async def download(invocation: Invocation, paths: Sequence[str], to: str, force:
 
 def _report(transfer: Transfer, verb: str, to: str, seconds: float) -> Message:
     """What has been transferred: in a line, and if it is several files, in a table."""
-    sizes = [(printable(name), size(count)) for name, count in transfer.sizes.items()]
+    sizes = [(name, size(count)) for name, count in transfer.sizes.items()]
     what = f"{len(sizes)} files"
     if len(sizes) == 1:
         what = sizes[0][0]
@@ -103,12 +103,12 @@ async def ls(invocation: Invocation, path: str) -> Messages:
 
 def _row(entry: Entry) -> tuple[str, str, str, str]:
     is_directory = entry.kind == "directory"
-    name = printable(entry.name) + "/" * is_directory
+    name = entry.name + "/" * is_directory
     if entry.target is not None:
-        name += f" -> {printable(entry.target)}"
+        name += f" -> {entry.target}"
     return (
         name,
-        printable(entry.kind),
+        entry.kind,
         size(entry.size) if entry.kind == "file" else "",
         "" if entry.changed is None else _changed(entry.changed),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from tci_kernel.core.messages import Message, display
-from tci_kernel.core.text import WIDTH, wrapped
+from tci_kernel.core.text import WIDTH, printable, wrapped
 
 # Jupyter's pages would set cells at the right, as they do numbers.
 _LEFT = 'style="text-align: left"'
@@ -19,13 +19,14 @@ _NARROWEST = 20
 
 def message(text: str) -> Message:
     """A line or two of text."""
-    lines = "<br>".join(escape(line) for line in text.splitlines())
-    return display({"text/plain": wrapped(text), "text/html": f"<p>{lines}</p>"})
+    shown = [printable(line) for line in text.splitlines()]
+    lines = "<br>".join(map(escape, shown))
+    return display({"text/plain": wrapped("\n".join(shown)), "text/html": f"<p>{lines}</p>"})
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Message:
     """Names and what they stand for, one a line."""
-    rows = list(pairs)
+    rows = [(printable(name), printable(value)) for name, value in pairs]
     cells = "".join(
         f"<tr><th {_LEFT}>{escape(name)}</th><td {_LEFT}>{escape(value)}</td></tr>"
         for name, value in rows
@@ -38,6 +39,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
     """A table; the text `empty` where there are no rows."""
     if not rows:
         return message(empty)
+    rows = [[printable(cell) for cell in row] for row in rows]
     head = "".join(f"<th {_LEFT}>{escape(column)}</th>" for column in columns)
     body = "".join(
         "<tr>" + "".join(f"<td {_LEFT}>{escape(cell)}</td>" for cell in row) + "</tr>"

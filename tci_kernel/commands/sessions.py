@@ -13,7 +13,7 @@ from tci_kernel.client.schema import SessionInfo
 from tci_kernel.commands.group import Invocation, Messages, command
 from tci_kernel.commands.report import facts, message, table
 from tci_kernel.core.errors import Interrupted, MissingKey, TCIError, UsageError
-from tci_kernel.core.text import duration, moment, printable
+from tci_kernel.core.text import duration, moment
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.listing import listing
 
@@ -69,7 +69,7 @@ async def _files(session: RemoteSession) -> str:
         raise
     except TCIError as error:
         return f"not known: {error.what}"
-    return f"{len(entries)} in {printable(place)}"
+    return f"{len(entries)} in {place}"
 
 
 @command("sessions")

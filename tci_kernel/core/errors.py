@@ -35,6 +35,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tci_kernel.core.text import printable
+
 __all__ = [
     "AuthenticationFailed",
     "CellTimeout",
@@ -64,6 +66,11 @@ __all__ = [
 ]
 
 
+def _readable(text: str) -> str:
+    """Text without what a terminal would obey: a service or a session may have written it."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 class TCIError(Exception):
     """The root of all errors that this package raises on purpose.
 
@@ -88,6 +95,7 @@ class TCIError(Exception):
     session_id: str | None = None
 
     def __init__(self, what: str, *, fate: str = "", advice: str = "") -> None:
+        what = _readable(what)
         super().__init__(what)
         self.what = what
         self.fate = fate

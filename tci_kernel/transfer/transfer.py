@@ -14,7 +14,6 @@ from tci_kernel.core.errors import (
     TCIError,
     TransferFailed,
 )
-from tci_kernel.core.text import printable
 from tci_kernel.remote.failure import REFUSED
 from tci_kernel.session.session import RemoteSession
 
@@ -58,7 +57,7 @@ def error_from(failed: RemoteCallFailed, refusal: type[TCIError]) -> TCIError:
         failed: how it failed.
         refusal: what is raised where what is asked can't be done.
     """
-    said = "In the session: " + "\n".join(printable(line) for line in failed.text.splitlines())
+    said = f"In the session: {failed.text}"
     if failed.code == REFUSED:
         return refusal(said)
     is_full = _FULL in failed.text
