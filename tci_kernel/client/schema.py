@@ -25,6 +25,9 @@ LANGUAGES = ("python",)
 # the stack below them; what people display has about ten.
 MAX_DEPTH = 200
 
+# Years of the times that are read; others can't be told in every zone, or counted from.
+_YEARS = range(1970, 9000)
+
 
 @dataclass(frozen=True, slots=True)
 class ExecuteRequest:
@@ -225,12 +228,24 @@ def error_message(body: bytes) -> str:
 
 def _answer(body: bytes) -> dict[str, Any]:
     try:
-        answer = carried(json.loads(body.decode("utf-8-sig", "replace")))
-    except (ValueError, RecursionError) as error:
+        answer = decoded(body.decode("utf-8-sig", "replace"))
+    except ValueError as error:
         raise InvalidAnswer("The service's answer is not JSON.") from error
     if not isinstance(answer, dict):
         raise InvalidAnswer("The service's answer is not a JSON object.")
     return answer
+
+
+def decoded(text: str) -> Any:
+    """The value of JSON that somebody else has written; see `carried`.
+
+    Raises:
+        ValueError: it is none, or nested too deeply.
+    """
+    try:
+        return carried(json.loads(text))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def carried(value: Any, depth: int = 0) -> Any:
@@ -272,4 +287,6 @@ def _time(text: object) -> datetime | None:
         time = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
+    if time is None or time.year not in _YEARS:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from tci_kernel.client.client import TCIClient
-from tci_kernel.client.schema import Output
+from tci_kernel.client.schema import Output, decoded
 from tci_kernel.core.errors import TCIError
 from tci_kernel.remote import loader
 from tci_kernel.remote.helper import HIDDEN, MODULE, ORIGIN
@@ -134,5 +134,5 @@ def _origin(outputs: Sequence[Output]) -> str | None:
     for output in outputs:
         if output.type == "stdout":
             with suppress(ValueError, LookupError, TypeError):
-                return str(json.loads(output.data)[ORIGIN])
+                return str(decoded(output.data)[ORIGIN])
     return None

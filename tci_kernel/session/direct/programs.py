@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from tci_kernel.client.schema import decoded
 from tci_kernel.core.errors import InvalidAnswer, RemoteCallFailed
 from tci_kernel.core.messages import Message
 from tci_kernel.remote.calls import BEGIN, END
@@ -34,9 +34,11 @@ def answer(messages: Sequence[Message]) -> Any:
             advice="If your code has replaced sys.stdout, put it back.",
         )
     try:
-        reply = json.loads(text)
+        reply = decoded(text)
     except ValueError as error:
         raise InvalidAnswer(f"The session's answer can't be read: {error}") from error
+    if not isinstance(reply, dict):
+        raise InvalidAnswer("The session's answer can't be read.")
     if "value" in reply:
         return reply["value"]
     raise RemoteCallFailed(str(reply.get("code")), str(reply.get("text")))

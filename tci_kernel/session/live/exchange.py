@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tci_kernel.client.schema import Output, carried
+from tci_kernel.client.schema import MAX_DEPTH, Output, carried, decoded
 from tci_kernel.core.messages import Message
 from tci_kernel.remote.relay import BEGIN, END, MODULE, VERSION
+
+# What begins and ends a level of JSON; a text is found whole, since what is in it does neither.
+_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 
 # The states of an interpreter that matter here, as `remote/child.py` names them.
 DEAD, FAILED = "dead", "failed"
@@ -117,7 +121,7 @@ def read(text: str) -> Answer:
         ValueError: it is none.
     """
     try:
-        fields = carried(json.loads(text))
+        fields = _decoded(text)
         if fields["version"] != VERSION:
             raise ValueError(f"it has version {fields['version']}, not {VERSION}")
         state = fields["interpreter"]
@@ -140,7 +144,7 @@ def read(text: str) -> Answer:
                 dict(state["info"]),
             ),
         )
-    except (LookupError, TypeError, OverflowError, RecursionError) as error:
+    except (LookupError, TypeError, OverflowError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
@@ -163,10 +167,37 @@ class Assembly:
             return None
         joined, self._parts = "".join(self._parts), []
         try:
-            whole = carried(json.loads(joined))
-        except (ValueError, RecursionError):
+            whole = _decoded(joined)
+        except ValueError:
             return None
         return whole if isinstance(whole, dict) else None
+
+
+def _decoded(text: str) -> Any:
+    """The value of JSON text, with nothing in place of what is nested too deeply in it.
+
+    One message that can't be read must not keep those beside it from being read.
+    """
+    try:
+        return carried(json.loads(text))
+    except RecursionError:
+        return decoded(_shallow(text, MAX_DEPTH))
+
+
+def _shallow(text: str, most: int) -> str:
+    """JSON text in which `null` stands for each value that is nested more than so many levels."""
+    kept, depth, start = [], 0, 0
+    for found in _BRACKETS.finditer(text):
+        if found[0] in "[{":
+            depth += 1
+            if depth == most + 1:
+                kept.append(text[start : found.start()])
+        elif found[0] in "]}":
+            if depth == most + 1:
+                kept.append("null")
+                start = found.end()
+            depth -= 1
+    return "".join([*kept, text[start:]])
 
 
 def _incoming(fields: Mapping[str, Any]) -> Incoming | None:

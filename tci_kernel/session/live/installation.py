@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 
 from tci_kernel.client.client import TCIClient
 from tci_kernel.client.retry import Backoff
-from tci_kernel.client.schema import ExecuteResponse
+from tci_kernel.client.schema import ExecuteResponse, decoded
 from tci_kernel.core.errors import ExecutionRefused, InvalidAnswer, ServiceError, TCIError
 from tci_kernel.core.text import duration, wrapped
 from tci_kernel.remote import loader
@@ -98,7 +97,7 @@ class Installation:
     def _greet(self, answer: ExecuteResponse) -> None:
         """Take note of what the relay says of itself."""
         try:
-            hello = json.loads(printed(answer.outputs) or "{}")
+            hello = decoded(printed(answer.outputs) or "{}")
         except ValueError as error:
             raise LiveUnavailable(f"the relay's answer can't be read: {error}") from error
         if not isinstance(hello, dict) or "relay" not in hello:
