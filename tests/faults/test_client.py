@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import ssl
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -237,3 +239,96 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_key_i
 async def test_listing_is_the_word_of_the_service(service: FaultyServer, client: TCIClient) -> None:
     service.listed = listing()
     assert await client.sessions() == []
+
+
+# -- what a service must not do --------------------------------------------------------------------
+
+
+SECRET = "tgp_v1_0123456789abcdefghijklmnop"
+
+
+def packed(body: bytes) -> Action:
+    return http(200, gzip.compress(body, 9), Content_Encoding="gzip")
+
+
+async def test_an_answer_that_unpacks_to_too_much_is_given_up(
+    service: FaultyServer, make_client: MakeClient
+) -> None:
+    client = make_client(service.base_url, answer_limit=1_000_000)
+    service.play(packed(b" " * 300_000_000 + b"{}"), packed(b'{"data": null, "errors": ["no"]}'))
+    tracemalloc.start()
+    with pytest.raises(errors.InvalidAnswer, match=r"longer than 1.0 MB.*answer_limit") as caught:
+        await client.execute("cell")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert caught.value.may_have_run
+    assert most < 150_000_000
+    with pytest.raises(errors.ExecutionRefused):  # the client goes on
+        await client.execute("cell")
+
+
+@pytest.mark.parametrize("status", [200, 401, 500])
+async def test_a_key_that_is_repeated_is_not_shown(
+    service: FaultyServer, make_client: MakeClient, status: int
+) -> None:
+    client = make_client(service.base_url, api_key=SECRET)
+    said = f"Bearer {SECRET} it was"
+    ran = {"session_id": SESSION, "outputs": [{"type": "stdout", "data": said}]}
+    body = {"data": ran, "errors": None} if status == 200 else {"error": {"message": said}}
+    service.play(http(status, json.dumps(body)))
+    if status == 200:
+        (output,) = (await client.execute("cell")).outputs
+        text = output.data
+    else:
+        with pytest.raises(errors.ServiceError) as caught:
+            await client.execute("cell")
+        text = str(caught.value)
+    assert SECRET not in text
+    assert "Bearer (the API key) it was" in text
+
+
+async def test_a_short_key_may_be_what_code_prints(
+    service: FaultyServer, make_client: MakeClient
+) -> None:
+    service.play(answer(("stdout", "a key")))
+    (output,) = (await make_client(service.base_url, api_key="key").execute("cell")).outputs
+    assert output.data == "a key"
+
+
+async def test_a_password_in_the_address_is_not_shown(make_client: MakeClient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    client = make_client(f"http://user:hunter2@127.0.0.1:{port}/v1")
+    with pytest.raises(errors.ConnectionFailed) as caught:
+        await client.execute("cell")
+    assert "hunter2" not in str(caught.value)
+    assert f"http://…@127.0.0.1:{port}/v1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://127.0.0.1:99999/v1", "http://127.0.0.1:abc/v1", "http://[::1/v1", "abc", ""),
+        *("http://127.0.0.1\r\nX: y/v1", "http://a b/v1", "http://xn--a.example\x00/v1"),
+        *(f"http://{'a' * 70}.{'é' * 70}/v1", "http:///v1", "ftp://x/v1", "http://\ud800/v1"),
+        *("http://user:hunter2@127.0.0.1:99999/v1", "http://127.0.0.1:0/v1"),
+    ],
+)
+async def test_an_address_that_is_none_is_a_clear_error(
+    make_client: MakeClient, address: str
+) -> None:
+    client = make_client("http://127.0.0.1:1/v1")
+    client.base_url = address or " "
+    with pytest.raises(errors.TCIError, match=r"address|connection to") as caught:
+        await client.execute("cell")
+    assert not caught.value.may_have_run
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_without_tls_certificates_are_not_looked_for(
+    service: FaultyServer, client: TCIClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "there-is-none"))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "nowhere" / "log"))
+    service.play(answer())
+    assert (await client.execute("cell")).session_id == SESSION

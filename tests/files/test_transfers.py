@@ -346,6 +346,26 @@ async def test_names_that_lead_out_are_not_taken(
     assert held(here.parent) == {"here": None}
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("plot.png", survey([".git", "hooks", "pre-commit"])),
+        ("plot.png", survey(["plot.png"], ["other"])),
+        ("*.png", survey([".png"])),
+        ("data", {**survey(), "directories": [["data"], [".ssh"]]}),
+    ],
+    ids=str,
+)
+async def test_what_was_not_asked_for_does_not_arrive(
+    liar: RemoteSession, faulty: FaultyServer, here: Path, asked: str, found: Any
+) -> None:
+    faulty.play(says(found))
+    with pytest.raises(InvalidAnswer, match="was not asked for"):
+        await download(liar, asked, force=True)
+    assert len(faulty.executions) == 1
+    assert held(here) == {}
+
+
 def piece(data: bytes) -> list[str]:
     return [base64.b64encode(data).decode(), hashlib.sha256(data).hexdigest()]
 
