@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_config_path
@@ -110,13 +112,14 @@ class Catalogue:
                     config = loader.load_config()
                 except ConfigFileNotFound:
                     continue
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - a program of the user's
+                except BaseException as error:  # noqa: BLE001 - a program of the user's
                     path = loader.full_filename
                     problems.append(f"{path} can't be read: {_reason(error, path)}.")
                     continue
                 config, wrong = self.checked(config, loader.full_filename)
                 layers.append(Layer(loader.full_filename, config))
                 problems += wrong
+        _open_streams()
         return layers, problems
 
     def checked(self, config: Config, source: str) -> tuple[Config, list[str]]:
@@ -190,6 +193,14 @@ def traits(cls: type[Configurable]) -> dict[str, Trait]:
         for name, trait in vars(base).items()
         if isinstance(trait, TraitType) and trait.metadata.get("config")
     }
+
+
+def _open_streams() -> None:
+    """Put streams that go nowhere in place of those that a configuration file has closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None or stream.closed:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for good
 
 
 def _reason(error: BaseException, path: str) -> str:

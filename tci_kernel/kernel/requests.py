@@ -29,6 +29,9 @@ QUICK = frozenset(
 # for the interpreter to say, which gets everything in the order in which it came.
 COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
 
+# What ipykernel's application hands to a kernel that runs code itself.
+_UNUSED = ("debugpy_stream", "user_ns")
+
 # Whether a request is handled beside others of its channel.
 _is_beside: ContextVar[bool] = ContextVar("is_beside", default=False)
 
@@ -48,6 +51,8 @@ class Requests(Kernel):
     loop: asyncio.AbstractEventLoop
 
     def __init__(self, **kwargs: Any) -> None:
+        for name in _UNUSED:
+            kwargs.pop(name, None)  # the base class would warn of them
         super().__init__(**kwargs)
         self.running: asyncio.Task[None] | None = None
         self.running_parent: dict[str, Any] = {}

@@ -100,3 +100,39 @@ def shown_once(driver: KernelDriver, source: str, said: str) -> None:
     assert source in notes
     assert said in notes
     assert driver.run("print('ran')").text("stderr") == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "raise SystemExit(3)",
+        "raise KeyboardInterrupt",
+        "class Odd(BaseException): pass\nraise Odd()",
+        "import sys; sys.stdout.close(); sys.stderr.close()",
+        "import sys; sys.stdout = sys.stderr = None",
+        "import os; os.close(1); os.close(2)",
+        "def endless(): endless()\nendless()",
+    ],
+)
+def test_a_file_that_fails_in_any_way_keeps_no_kernel_from_starting(home: Path, text: str) -> None:
+    path = configure(home, text)
+    with kernel("tci-local") as driver:
+        first = driver.run("print(6 * 7)")
+    assert first.text() == "42\n"
+    is_told = f"{path} can't be read" in first.text("stderr").replace("\n", " ")
+    assert is_told is ("close" not in text and "None" not in text)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONWARNINGS": "error"},
+        {"SSL_CERT_FILE": "/there/is/none", "SSLKEYLOGFILE": "/there/is/none"},
+    ],
+    ids=str,
+)
+def test_what_does_not_concern_it_keeps_no_kernel_from_starting(
+    home: Path, environment: dict[str, str]
+) -> None:
+    with kernel("tci-local", HOME=str(home), **environment) as driver:
+        assert driver.run("print(6 * 7)").text() == "42\n"
