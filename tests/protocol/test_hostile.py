@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from tci_kernel.core.cell import Cell
+from tests.support.counting import counted
 from tests.support.kernels import DIRECT, KernelDriver, kernel
+from tests.support.live import live_session, messages_of
 from tests.support.servers import ServerProcess
 
 # Modules that the kernel, its libraries or Python itself import, sooner or later.
@@ -162,3 +167,25 @@ while True: pass
     local_kernel.interrupt()
     assert local_kernel.finish(running).reply["ename"] == "KeyboardInterrupt"
     assert local_kernel.run("1 + 1").only("execute_result")["data"]["text/plain"] == "2"
+
+
+async def test_who_publishes_slowly_is_sent_no_more_meanwhile(server: ServerProcess) -> None:
+    code = "for number in range(30_000): display(number)"
+    with counted(server.base_url) as proxy:
+        async with live_session(proxy.base_url, server.token) as session:
+            await messages_of(session, "pass")
+            numbers = []
+            is_counted = False
+            async with aclosing(session.run(Cell(code))) as messages:
+                async for message in messages:
+                    if message.type == "display_data":
+                        numbers.append(int(message.content["data"]["text/plain"]))
+                    if len(numbers) == 100 and not is_counted:
+                        is_counted = True
+                        await asyncio.sleep(2)  # a client that is slow
+                        proxy.taken()
+                        await asyncio.sleep(2)
+                        assert proxy.executions() == 0
+            assert numbers == sorted(numbers)
+            assert numbers[-1] == 29_999
+            assert is_counted

@@ -43,7 +43,7 @@ def test_kernel_info_claims_what_is_true(local_kernel: KernelDriver) -> None:
 @pytest.mark.parametrize("name", ["tci", "tci-local"])
 def test_the_installed_kernelspec_is_complete(name: str) -> None:
     spec = KernelSpecManager().get_kernel_spec(name)
-    assert spec.argv[1:5] == ["-m", "tci_kernel", "-f", "{connection_file}"]
+    assert spec.argv[1:6] == ["-P", "-m", "tci_kernel", "-f", "{connection_file}"]
     assert spec.interrupt_mode == "message"
     assert spec.language == "python"
     assert spec.metadata["debugger"] is True

@@ -153,3 +153,18 @@ def test_lines_fit_where_they_are_shown(name: str) -> None:
     for shown in (content["evalue"], *content["traceback"]):
         assert max(map(len, shown.splitlines())) < LIMIT
     assert content["traceback"] == [f"{content['ename']}: {content['evalue']}"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        status_failure(500, "\x1b[2Jgone\x07", {}),
+        RemoteCallFailed("exception", "\x1b[2Jgone\x07"),
+        SessionChanged("old", "\x1b[2Jgone\x07"),
+        SessionExpired("\x1b[2Jgone\x07", None, failure("lost", "\x1b[2Jgone\x07"), 0),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_a_terminal_would_obey_is_shown_with_escapes(error: TCIError) -> None:
+    assert "\\x1b[2Jgone\\x07" in str(error)
+    assert "\x1b" not in str(error) + str(error_of(error).content)

@@ -57,3 +57,16 @@ def test_lines_fit_and_no_word_is_lost(rows: list[tuple[str, str, str]]) -> None
     assert [word for word in said if set(word) <= set("abc")] == [
         word for _, words, _ in rows for word in words.split()
     ]
+
+
+def test_what_a_terminal_would_obey_is_shown_with_escapes() -> None:
+    odd = "\x1b]0;title\x07\x1b[31mred\r\u202e"
+    shown = [
+        message(odd),
+        facts([("Session", odd), (odd, "x")]),
+        table(("Name",), [(odd,)], "Nothing."),
+    ]
+    for one in shown:
+        for written in (text(one), html(one)):
+            assert "\\x1b]0;title\\x07\\x1b[31mred\\r\\u202e" in written
+            assert all(letter.isprintable() or letter == "\n" for letter in written)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
-from copy import copy
 from dataclasses import replace
 from typing import Any
 
 from tci_kernel.client.failures import failure
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import TCIError
-from tci_kernel.core.messages import Message, error, reply, stream
+from tci_kernel.core.messages import Message, reply, stream
+from tci_kernel.session.live.endings import died, going_on
 from tci_kernel.session.live.exchange import DEAD, FAILED, Incoming
 from tci_kernel.session.live.installation import LiveUnavailable
 from tci_kernel.session.live.link import Link, News, RelayLost
-from tci_kernel.session.live.outgoing import GOING_ON
 from tci_kernel.session.live.pending import (
     USERNAME,
     Pending,
@@ -53,6 +52,11 @@ TELL_ALIVE = companion("told_alive()")
 CONTROL = frozenset(
     {"create_subshell_request", "debug_request", "delete_subshell_request", "usage_request"}
 )
+
+# Messages of a cell that wait to be published, beyond which no more are fetched, and the seconds
+# between looks at them.
+BEHIND = 2_000
+BEHIND_PAUSE = 0.05
 
 Listener = Callable[[Message], Awaitable[None]]
 
@@ -161,6 +165,8 @@ class Connection:
                     return
                 await self.link.wait_for_change(pause)
                 self._ask_alive()
+            while self._is_behind() and not self.link.has_more:
+                await self.link.wait_for_change(BEHIND_PAUSE)
             try:
                 news = await self.link.exchange(self._wait(), self._tell)
             except RelayLost as problem:
@@ -171,6 +177,10 @@ class Connection:
                 self._fail_all(problem)
                 return
             await self._take(news)
+
+    def _is_behind(self) -> bool:
+        """Whether more has come than is published yet: there it is bounded."""
+        return any(one.arrived.qsize() > BEHIND for one in self._pending.values())
 
     def _wait(self) -> float:
         """Seconds that the next exchange may wait for news.
@@ -280,23 +290,3 @@ class Connection:
     def _joined(self) -> Pending | None:
         """What stands for what ran before, if that is waited for."""
         return self.foreground if self.foreground is not None and self.foreground.joins else None
-
-
-def going_on(problem: TCIError) -> TCIError:
-    """What a cell is told that runs there, and can't be reached any more."""
-    error = copy(problem)
-    error.may_have_run = True
-    error.fate, error.advice = GOING_ON, ""
-    return error
-
-
-def died(reason: str, cell: Cell | None) -> tuple[Message | Exception, ...]:
-    """What ends a request whose interpreter has died: of a cell, its error and its reply."""
-    if cell is None:
-        return (LiveUnavailable(reason),)
-    text = (
-        f"the interpreter ended while it ran this code ({reason}).\n"
-        "Its variables are gone. The session and its files stay: the next cell starts another."
-    )
-    shown = error("InterpreterDied", text, [f"InterpreterDied: {text}"])
-    return shown, reply(cell.number, shown)
