@@ -19,7 +19,7 @@ _NARROWEST = 20
 
 def message(text: str) -> Message:
     """A line or two of text."""
-    shown = [printable(line) for line in text.splitlines()]
+    shown = [printable(line) for line in text.split("\n")]
     lines = "<br>".join(map(escape, shown))
     return display({"text/plain": wrapped("\n".join(shown)), "text/html": f"<p>{lines}</p>"})
 
