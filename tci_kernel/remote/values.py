@@ -14,6 +14,7 @@ import difflib
 import json
 import math
 import re
+from collections import Counter
 from typing import Any, Callable, Iterable
 
 # Levels of containers. JSON can take some more, and what people move has about ten.
@@ -141,6 +142,9 @@ PLAIN: dict[type, Callable[[Writer, Any], Any]] = {
 
 CONTAINERS = (list, tuple, dict, set, frozenset)
 
+# Keys of one container that may have the same hash; of other data than this very few have.
+COLLISIONS = 100
+
 
 # -- reading ---------------------------------------------------------------------------------
 
@@ -188,11 +192,28 @@ class Reader:
         return READERS[kind](self, content)
 
 
+def mapping(reader: Reader, pairs: list[list[Any]]) -> dict[Any, Any]:
+    """A dict of its keys and values."""
+    items = [(reader.value(key), reader.value(item)) for key, item in pairs]
+    spread([key for key, _ in items])
+    return dict(items)
+
+
+def spread(keys: list[Any]) -> list[Any]:
+    """Keys, unless so many have the same hash that to hold them takes for ever.
+
+    Python compares each of those with each other, and lets nothing else run meanwhile.
+    """
+    if len(keys) > COLLISIONS and max(Counter(map(hash, keys)).values()) > COLLISIONS:
+        raise ValueError("more than %d of its keys have the same hash" % COLLISIONS)
+    return keys
+
+
 READERS: dict[str, Callable[[Reader, Any], Any]] = {
-    "dict": lambda reader, pairs: {reader.value(key): reader.value(item) for key, item in pairs},
+    "dict": mapping,
     "tuple": lambda reader, items: tuple(reader.value(items)),
-    "set": lambda reader, items: set(reader.value(items)),
-    "frozenset": lambda reader, items: frozenset(reader.value(items)),
+    "set": lambda reader, items: set(spread(reader.value(items))),
+    "frozenset": lambda reader, items: frozenset(spread(reader.value(items))),
     "int": lambda _reader, digits: int(digits, 16),
     "float": lambda _reader, digits: float(digits),
     "complex": lambda reader, parts: complex(*reader.value(parts)),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import sys
 import types
 from collections import OrderedDict, namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
@@ -301,3 +302,12 @@ def test_an_array_that_claims_to_be_huge_is_an_error() -> None:
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     with failing(BROKEN, "can't be read"):
         decode(data)
+
+
+@pytest.mark.parametrize("kind", [set, frozenset, dict.fromkeys])
+def test_keys_that_all_have_the_same_hash_are_refused(kind: Callable[[list[int]], Any]) -> None:
+    modulus = sys.hash_info.modulus
+    few, many = ([number * modulus for number in range(count)] for count in (100, 2_000))
+    assert decode(encode("few", kind(few))) == kind(few)
+    with pytest.raises(Failure, match="more than 100 of its keys have the same hash"):
+        decode(encode("many", kind(many)))
