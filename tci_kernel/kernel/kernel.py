@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,9 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, TCIError
 from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
 from tci_kernel.kernel.assistance import as_json
-from tci_kernel.kernel.frontend import CellFrontend
-from tci_kernel.kernel.interrupts import Interruptible
-from tci_kernel.kernel.pacing import IOPubPacer, parts, stream_bytes
 from tci_kernel.kernel.payloads import permitted
-from tci_kernel.kernel.session_file import KeptSession, SessionFile
+from tci_kernel.kernel.publishing import KEPT, Publishing, is_unwanted
+from tci_kernel.kernel.session_file import SessionFile
 from tci_kernel.kernel.threads import on_main_thread
 from tci_kernel.kernel.vscode import (
     BackgroundCall,
@@ -44,11 +41,8 @@ SHUTDOWN_LIMIT = 1.0
 # as many entries.
 HIGHEST_COUNT = 1_000_000
 
-# The messages of a cell that its reply and the history are made from.
-_KEPT = ("execute_reply", "execute_result")
 
-
-class TCIKernel(Interruptible):
+class TCIKernel(Publishing):
     """A Jupyter kernel that runs each cell at a TCI service, under one persistent session."""
 
     local = Bool(
@@ -76,8 +70,6 @@ class TCIKernel(Interruptible):
         self._runtime: Runtime | None = None
         self._session_file = SessionFile(getattr(self.parent, "abs_connection_file", ""))
         self._warming: asyncio.Task[None] | None = None
-        # Jupyter Server names the notebook in this variable; other hosts have no rate limits.
-        self._pacer = IOPubPacer() if os.environ.get("JPY_SESSION_NAME") else None
 
     # -- what the base class asks ------------------------------------------------------------
 
@@ -131,7 +123,7 @@ class TCIKernel(Interruptible):
                 hidden=hidden,
                 silent=silent,
                 user_expressions=expressions,
-                frontend=self._frontend(published, takes_questions=allow_stdin, silent=silent),
+                frontend=self.frontend(published, takes_questions=allow_stdin, silent=silent),
                 header=as_json(request["header"]),
                 metadata=request.get("metadata") or {},
             )
@@ -234,58 +226,12 @@ class TCIKernel(Interruptible):
                 if message.parent is not None:  # what another cell prints meanwhile
                     await self.emit(message)
                     continue
-                if message.type in _KEPT:
+                if message.type in KEPT:
                     published.append(message)
-                if message.type == "execute_reply" or _is_unwanted(message, cell.silent):
+                if message.type == "execute_reply" or is_unwanted(message, silent=cell.silent):
                     continue
                 for each in shown.publishable(message):
                     await self.emit(each)
-
-    async def emit(self, message: Message) -> None:
-        """Publish a message on IOPub, as its own cell's or the running one's."""
-        parent = self.get_parent("shell")
-        for part in parts(message):
-            if self._pacer is not None:
-                await self._pacer.wait(stream_bytes(part))
-            self._send(part, parent)
-
-    def _send(self, message: Message, parent: Mapping[str, Any]) -> None:
-        if self.session is not None:
-            self.session.send(
-                self.iopub_socket,
-                message.type,
-                dict(message.content),
-                dict(parent) if message.parent is None else {"header": dict(message.parent)},
-                metadata=dict(message.metadata),
-                buffers=list(message.buffers),
-            )
-
-    def _frontend(
-        self, published: list[Message], *, takes_questions: bool, silent: bool
-    ) -> CellFrontend | None:
-        """Who sent the running cell. What it shows at once, threads and blocking code can call."""
-        if self.session is None:
-            return None
-        parent = self.get_parent("shell")
-
-        def show(message: Message) -> None:
-            if message.type in _KEPT:
-                published.append(message)
-            if not _is_unwanted(message, silent):
-                for part in parts(message):
-                    if self._pacer is not None:
-                        self._pacer.block(stream_bytes(part))
-                    self._send(part, parent)
-
-        return CellFrontend(
-            takes_questions,
-            show,
-            self.iopub_thread.schedule,
-            self.session,
-            self.stdin_socket,
-            parent,
-            self._shell_parent_ident.get(),
-        )
 
     # -- what the cells run in ---------------------------------------------------------------
 
@@ -324,27 +270,21 @@ class TCIKernel(Interruptible):
 
     def _resume(self, session: RemoteSession, service: str) -> None:
         """Go on with the session of the kernel in whose place this one was started."""
-        kept = None if self.local or self.session_id else self._session_file.read()
-        if kept is None or kept.service != service:
+        if self.local or self.session_id or not self._session_file.resume(session, service):
             return
-        session.resume(kept.session_id, restarts=kept.restarts)
-        if not kept.restarts:
-            self.show_with_next_cell(
-                [
-                    *self._notes,
-                    "The kernel was started again after its process had ended. Its session was not",
-                    "lost: variables, files and what cells have printed since are there.",
-                ]
-            )
+        self.show_with_next_cell(
+            [
+                *self._notes,
+                "The kernel was started again after its process had ended. Its session was not",
+                "lost: variables, files and what cells have printed since are there.",
+            ]
+        )
 
     def _keep_session(self, *, restarts: bool) -> None:
         """Keep the session for a kernel in this one's place, where it can go on with it."""
         session = self.session_in_use
-        if self.local or self._runtime is None or session is None or session.id is None:
-            return
-        if session.is_restartable:
-            service = self._runtime.client.address
-            self._session_file.write(KeptSession(session.id, service, restarts))
+        if self._runtime is not None and session is not None and not self.local:
+            self._session_file.keep(session, self._runtime.client.address, restarts=restarts)
 
     def local_shell(self) -> LocalShell:
         """The IPython in this process, made on first use."""
@@ -378,11 +318,6 @@ class TCIKernel(Interruptible):
 def _number(given: object, cell: Cell) -> int:
     """The number of a cell, as the session has given it, or else as it was asked for."""
     return given if isinstance(given, int) and 0 <= given <= HIGHEST_COUNT else cell.number
-
-
-def _is_unwanted(message: Message, silent: bool) -> bool:
-    """Whether a message is a silent cell's value, which ipykernel does not show either."""
-    return silent and message.type == "execute_result"
 
 
 def _is_cancelled() -> bool:

@@ -7,6 +7,10 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tci_kernel.session.session import RemoteSession
 
 _SUFFIX = ".tci-session"
 
@@ -39,6 +43,30 @@ class SessionFile:
     def __init__(self, connection_file: str) -> None:
         self._path = Path(connection_file).with_suffix(_SUFFIX) if connection_file else None
         self._written: KeptSession | None = None
+
+    def resume(self, session: RemoteSession, service: str) -> bool:
+        """Have a session go on that the kernel before this one had; whether that one has died.
+
+        Args:
+            session: has not begun.
+            service: the address of its service; a session of another is not found there.
+        """
+        kept = self.read()
+        if kept is None or kept.service != service:
+            return False
+        session.resume(kept.session_id, restarts=kept.restarts)
+        return not kept.restarts
+
+    def keep(self, session: RemoteSession, service: str, *, restarts: bool) -> None:
+        """Keep a session, where a kernel in the place of this one can go on with it.
+
+        Args:
+            session: has begun.
+            service: the address of its service.
+            restarts: whether the user has this kernel restarted.
+        """
+        if session.id is not None and session.is_restartable:
+            self.write(KeptSession(session.id, service, restarts))
 
     def read(self) -> KeptSession | None:
         """The session of the kernel before this one; None if there was none."""
