@@ -18,7 +18,7 @@ import threading
 import time
 from collections import OrderedDict
 from contextlib import suppress
-from typing import Any, Iterator
+from typing import Any
 
 MODULE = "_tci_kernel_relay"
 
@@ -27,7 +27,7 @@ if __name__ != MODULE:
     from tci_kernel.remote.frames import Frames
     from tci_kernel.remote.hangups import spare_interrupts, woken
     from tci_kernel.remote.printing import say
-    from tci_kernel.remote.requests import Client, ControlRequests, Request, own_message
+    from tci_kernel.remote.requests import Client, ControlRequests, Request, from_file, own_message
     from tci_kernel.remote.traces import find_shell, forget_this_cell
 
 VERSION = 1
@@ -83,7 +83,7 @@ class Relay:
         forget_this_cell(find_shell())
         request = json.loads(text)
         if "file" in request:
-            request = self._from_file(request["file"])
+            request = from_file(request["file"], self.origin)
         # Of another version nothing is taken: who asks for that reads which this is.
         is_ours = "ping" not in request and request["version"] == VERSION
         say(BEGIN + (self.answer(request) if is_ours else self.hello()) + END)
@@ -119,26 +119,6 @@ class Relay:
         while len(self._clients) > CLIENTS:
             self._clients.popitem(last=False)
         return client
-
-    def _from_file(self, name: str) -> dict[str, Any]:
-        """An exchange that has come in a file, which is removed."""
-        for directory in self._directories():
-            path = os.path.join(directory, name)
-            if os.path.exists(path):
-                with open(path, encoding="utf-8") as file:
-                    request: dict[str, Any] = json.load(file)
-                os.remove(path)
-                return request
-        raise FileNotFoundError(name)
-
-    def _directories(self) -> Iterator[str]:
-        """Where files of a request may arrive."""
-        yield self.origin
-        ipython = sys.modules.get("IPython")
-        shell = ipython.get_ipython() if ipython else None
-        if shell is not None:
-            yield shell.starting_dir
-        yield os.getcwd()
 
     def _take(self, client: Client, request: dict[str, Any]) -> None:
         """Take the messages that were not taken yet, each once."""

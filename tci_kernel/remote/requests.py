@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections import OrderedDict
 from typing import Any, Iterator
@@ -138,6 +139,33 @@ class ControlRequests:
 def is_idle(status: Frames) -> bool:
     """Whether a status says that a request has ended."""
     return status.content().get("execution_state") == "idle"
+
+
+def from_file(name: str, origin: str) -> dict[str, Any]:
+    """An exchange that has come in a file, which is removed.
+
+    Args:
+        name: the file's.
+        origin: the directory in which the relay was started.
+    """
+    for directory in places(origin):
+        path = os.path.join(directory, name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                request: dict[str, Any] = json.load(file)
+            os.remove(path)
+            return request
+    raise FileNotFoundError(name)
+
+
+def places(origin: str) -> Iterator[str]:
+    """Where files of a request may arrive."""
+    yield origin
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        yield shell.starting_dir
+    yield os.getcwd()
 
 
 def own_message(kind: str, content: dict[str, Any]) -> dict[str, Any]:
