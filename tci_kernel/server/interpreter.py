@@ -25,6 +25,9 @@ from tci_kernel.server.janitor import Janitor
 # Seconds between the signals to code that is to stop and does not.
 INTERRUPT_INTERVAL = 1.0
 
+# Seconds that code has to stop whose caller has hung up; then its interpreter is killed.
+STOP_TIMEOUT = 60.0
+
 # Seconds between looks at the process while code runs: its end raises no event.
 POLL_INTERVAL = 0.1
 
@@ -229,9 +232,15 @@ class Interpreter:
                     return reply
 
     async def _interrupt(self, execution: Execution) -> None:
-        """Interrupt code until it ends: it may catch the first signal itself."""
+        """Interrupt code until it ends: it may catch the first signal itself.
+
+        What no signal reaches for long, such as a process that was stopped, is killed.
+        """
         completion = asyncio.create_task(self._wait_until_complete(execution))
+        kill_time = time.monotonic() + STOP_TIMEOUT
         while not completion.done() and await self.is_alive():
+            if time.monotonic() > kill_time:
+                await self._manager.signal_kernel(signal.SIGKILL)
             await self._manager.interrupt_kernel()
             await asyncio.wait({completion}, timeout=INTERRUPT_INTERVAL)
         await completion

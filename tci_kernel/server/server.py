@@ -8,12 +8,14 @@ import secrets
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from tornado.netutil import bind_sockets
 from traitlets import Int, Unicode
 from traitlets.config import Configurable
 
+from tci_kernel.config.kernelspecs import is_ours
 from tci_kernel.config.traits import Seconds
 from tci_kernel.core.addresses import is_loopback
 from tci_kernel.core.errors import ConfigurationError
@@ -177,12 +179,17 @@ def _check_lifetime(seconds: float) -> None:
 def _check_kernelspec(kernel_name: str) -> None:
     manager = KernelSpecManager()
     try:
-        manager.get_kernel_spec(kernel_name)
+        spec = manager.get_kernel_spec(kernel_name)
     except NoSuchKernel as error:
         known = ", ".join(sorted(manager.find_kernel_specs()))
         raise ConfigurationError(
             f"There is no kernel {kernel_name!r}. There are: {known}."
         ) from error
+    if is_ours(Path(spec.resource_dir)):
+        raise ConfigurationError(
+            f"The kernel {kernel_name!r} is tci-kernel itself: it would start one after another.",
+            advice="Name another one in LocalServer.kernel_name.",
+        )
 
 
 def _url(host: str, port: int) -> str:

@@ -280,6 +280,14 @@ def test_server_open_to_the_network_needs_a_token() -> None:
     assert max(map(len, done.stderr.splitlines())) < 90
 
 
+@pytest.mark.parametrize("name", ["tci", "tci-local"])
+def test_a_server_whose_sessions_would_start_it_again_does_not_start(name: str) -> None:
+    done = run("serve", "--kernel-name", name)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"tci-kernel: The kernel '{name}' is tci-kernel itself")
+
+
 def test_unknown_kernel_for_the_sessions_is_named_with_those_there_are() -> None:
     done = run("serve", "--kernel-name", "absent")
 

@@ -20,6 +20,7 @@ import psutil
 from tci_kernel.client.schema import Output
 from tci_kernel.server import janitor_process, limits
 from tci_kernel.server.collector import OutputCollector
+from tci_kernel.server.interpreter import STOP_TIMEOUT
 from tests.server.processes import below, is_gone
 from tests.server.service import Service
 from tests.support.servers import TOKEN, ServerProcess, serving
@@ -234,3 +235,22 @@ def test_a_server_that_is_told_to_stop_while_it_is_flooded_stops() -> None:
             stack.enter_context(connected(server))
         os.kill(server.process.pid, signal.SIGTERM)
         assert server.process.wait(30) == 0
+
+
+def test_an_interpreter_that_no_signal_reaches_is_ended_once_nobody_waits(service: Service) -> None:
+    session_id = service.run("kept = 1").session_id
+    call = service.call("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", session_id)
+    until(lambda: stopped(session_id), "the interpreter is stopped")
+    call.close()
+    limit = STOP_TIMEOUT + PATIENCE
+    until(lambda: session_id not in service.sessions(), "the end of the session", limit)
+    assert "ended" in service.refusal(session_id)["message"]
+
+
+def stopped(session_id: str) -> bool:
+    """Whether a process is stopped that works in a session's directory."""
+    return any(
+        process.info["status"] == psutil.STATUS_STOPPED
+        for process in psutil.process_iter(["status", "cwd"])
+        if str(process.info["cwd"]).endswith(session_id)
+    )

@@ -23,6 +23,7 @@ from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from tci_kernel.remote.relay import BEGIN, END
 from tests.support.waiting import PATIENCE
 
 ENDPOINTS = {("POST", "/tci/execute"), ("GET", "/tci/sessions")}
@@ -224,6 +225,27 @@ def answers(reply: Reply) -> Fault:
 
     async def fault(call: Call, onward: Pass) -> Reply:
         return reply
+
+    return fault
+
+
+def lies(change: Callable[[dict[str, Any]], None]) -> Fault:
+    """Have something else stand in the answers of the relay in a session than it has said.
+
+    Args:
+        change: is given the fields of an answer to an exchange, and changes them.
+    """
+
+    async def fault(call: Call, onward: Pass) -> Reply:
+        reply = await onward(call)
+        before, begin, rest = reply.body.decode().partition(json.dumps(BEGIN)[1:-1])
+        said, end, after = rest.partition(json.dumps(END.rstrip("\n"))[1:-1])
+        fields = json.loads(json.loads(f'"{said}"')) if begin and end else {}
+        if "messages" not in fields:
+            return reply
+        change(fields)
+        changed = json.dumps(json.dumps(fields))[1:-1]
+        return replace(reply, body="".join([before, begin, changed, end, after]).encode())
 
     return fault
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -14,8 +15,9 @@ from tci_kernel.core.errors import TCIError
 from tci_kernel.core.messages import Message, reply, stream
 from tci_kernel.session.live.endings import died, going_on
 from tci_kernel.session.live.exchange import DEAD, FAILED, Incoming
+from tci_kernel.session.live.haste import Haste
 from tci_kernel.session.live.installation import LiveUnavailable
-from tci_kernel.session.live.link import Link, News, RelayLost
+from tci_kernel.session.live.link import GATHER, Link, News, RelayLost
 from tci_kernel.session.live.pending import (
     USERNAME,
     Pending,
@@ -90,6 +92,7 @@ class Connection:
         self._pending: dict[str, Pending] = {}
         self._exchanging: asyncio.Task[None] | None = None
         self._last_header: Mapping[str, Any] | None = None  # of a client's last cell
+        self._haste = Haste()
         self._interpreter = 0  # its number, as was last heard; 0 for one that has ended
 
     def begin(self, pending: Pending, channel: str, request: Mapping[str, Any]) -> None:
@@ -167,8 +170,11 @@ class Connection:
                 self._ask_alive()
             while self._is_behind() and not self.link.has_more:
                 await self.link.wait_for_change(BEHIND_PAUSE)
+            if self._haste.pause and not self.link.has_more:
+                await self.link.wait_for_change(self._haste.pause)
+            begun, wait = time.monotonic(), self._wait()
             try:
-                news = await self.link.exchange(self._wait(), self._tell)
+                news = await self.link.exchange(wait, self._tell)
             except RelayLost as problem:
                 self.is_lost = True
                 self._fail_all(failure("body", str(problem)))
@@ -176,7 +182,15 @@ class Connection:
             except TCIError as problem:
                 self._fail_all(problem)
                 return
+            took = time.monotonic() - begun
+            self._haste.note(is_early=took < min(GATHER, wait) and not self._answers(news))
             await self._take(news)
+
+    def _answers(self, news: News) -> bool:
+        """Whether there is a reason to give news at once: a request's reply, or much output."""
+        is_full = news.answer.more and bool(news.incoming)
+        replied = (one for one in news.incoming if one.channel != "iopub")
+        return is_full or any(one.parent_id in self._pending for one in replied)
 
     def _is_behind(self) -> bool:
         """Whether more has come than is published yet: there it is bounded."""
