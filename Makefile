@@ -30,7 +30,8 @@ PYTEST ?= --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 LONG := tests/clients tests/packaging tests/documents/test_blocks.py tests/differential \
 	tests/protocol/test_message_spec.py tests/protocol/test_slow_service.py \
 	tests/faults/test_gateway.py tests/faults/test_no_live.py tests/faults/test_soak.py \
-	tests/faults/test_live_soak.py tests/faults/test_lies.py tests/server/test_limits.py tests/protocol/test_hostile.py
+	tests/faults/test_live_soak.py tests/faults/test_lies.py tests/faults/test_expiry.py \
+	tests/server/test_limits.py tests/protocol/test_hostile.py tests/protocol/test_variables.py
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST) $(LONG:%=--ignore=%)
