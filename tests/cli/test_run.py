@@ -230,6 +230,21 @@ def test_an_interrupt_stops_code_that_runs_here(commands: Commands) -> None:
     until(lambda: not psutil.pid_exists(int(pid.read_text())), "the end of the interpreter")
 
 
+@pytest.mark.parametrize("where", [["--local"], []], ids=["local", "service"])
+def test_what_is_printed_is_read_before_the_end(served: Commands, where: list[str]) -> None:
+    gate = served.home / "gate"
+    (served.home / "script.py").write_text(
+        "import os, time\nprint('early', flush=True)\n"
+        f"while not os.path.exists({str(gate)!r}): time.sleep(0.05)\nprint('late')\n"
+    )
+    process = served.start("run", *where, "script.py")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "early\n"  # the script can't have ended
+    gate.touch()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "late\n", "")
+
+
 def test_a_reader_that_has_had_enough_is_no_trouble(commands: Commands) -> None:
     (commands.home / "script.py").write_text("print('x' * 1_000_000)")
     process = commands.start("run", "--local", "script.py")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 
 from tci_kernel.core.cell import Cell
 from tests.support.counting import counted
-from tests.support.kernels import DIRECT, KernelDriver, kernel
+from tests.support.kernels import DIRECT, KernelDriver, Message, kernel
 from tests.support.live import live_session, messages_of
 from tests.support.servers import ServerProcess
 
@@ -167,6 +167,20 @@ while True: pass
     local_kernel.interrupt()
     assert local_kernel.finish(running).reply["ename"] == "KeyboardInterrupt"
     assert local_kernel.run("1 + 1").only("execute_result")["data"]["text/plain"] == "2"
+
+
+def test_code_that_no_interrupt_stops_has_its_user_told_what_to_do() -> None:
+    code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('deaf')\n"
+    with kernel("tci-local") as driver:
+        running = driver.client.execute(f"{code}while True: time.sleep(0.1)")
+
+        def says(text: str) -> Callable[[Message], bool]:
+            return lambda m: m["msg_type"] == "stream" and text in m["content"]["text"]
+
+        driver.until_published(running, says("deaf"), "the cell's beginning")
+        driver.interrupt()
+        told = says("The code has not stopped in 10 s. Interrupt it again, or restart the kernel")
+        driver.until_published(running, told, "what to do")
 
 
 async def test_who_publishes_slowly_is_sent_no_more_meanwhile(server: ServerProcess) -> None:
