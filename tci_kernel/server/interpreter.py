@@ -16,7 +16,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import RequestRejected
-from tci_kernel.server import working_directory
+from tci_kernel.server import janitor_process, working_directory
 from tci_kernel.server.channels import UNREADABLE, Message, connect, receive
 from tci_kernel.server.collector import OutputCollector
 from tci_kernel.server.execution import Execution
@@ -133,6 +133,7 @@ class Interpreter:
             name: value for name, value in os.environ.items() if name not in _HOST_VARIABLES
         }
         environment |= {"IPYTHONDIR": str(ipython), "JUPYTER_RUNTIME_DIR": str(runtime)}
+        environment[janitor_process.SESSION_VARIABLE] = str(self.directory)
         return environment | self._janitor.environment
 
     async def is_alive(self) -> bool:
@@ -194,7 +195,12 @@ class Interpreter:
         if self._pid is not None:
             self._janitor.unregister(self._pid)
             self._pid = None
-        await asyncio.to_thread(working_directory.remove, self.directory, self._runtime_directory)
+        await asyncio.to_thread(self._tidy_up)
+
+    def _tidy_up(self) -> None:
+        """End what its code has started in groups of their own, and remove its files."""
+        janitor_process.kill_strays(janitor_process.SESSION_VARIABLE, str(self.directory))
+        working_directory.remove(self.directory, self._runtime_directory)
 
     async def _wait_until_complete(self, execution: Execution) -> bool:
         """Wait until code ends; false if the process ends before it."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from tci_kernel.server import janitor_process
+
+_MARKS = (janitor_process.ROOT_VARIABLE, janitor_process.SESSION_VARIABLE)
 
 # Seconds that an orderly close waits for the janitor.
 _CLOSE_TIMEOUT = 2.0
@@ -39,6 +42,8 @@ class Janitor:
             stdout=subprocess.DEVNULL,
             bufsize=0,  # what could not be sent is not kept
             start_new_session=True,
+            # In a session of another server it is not that one's to kill: it tidies up by itself.
+            env={name: value for name, value in os.environ.items() if name not in _MARKS},
         )
 
     def register(self, pid: int) -> None:

@@ -20,9 +20,10 @@ from contextlib import suppress
 # that they still write to.
 ATTEMPTS = 20
 
-# Stands in the environment of each interpreter, and so of all that its code starts, with the
-# server's root directory as its value.
+# Stand in the environment of each interpreter, and so of all that its code starts: the server's
+# root directory, and the working directory of the session.
 ROOT_VARIABLE = "TCI_SERVER_ROOT"
+SESSION_VARIABLE = "TCI_SESSION_DIRECTORY"
 
 
 def remaining(lines: Iterable[str]) -> set[int]:
@@ -40,9 +41,9 @@ def kill(pids: Iterable[int]) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
-def strays(root: str) -> set[int]:
+def strays(variable: str, value: str) -> set[int]:
     """The processes that left their interpreter's group, by their environment: on Linux alone."""
-    entry = os.fsencode(f"{ROOT_VARIABLE}={root}")
+    entry = os.fsencode(f"{variable}={value}")
     pids = set()
     with suppress(OSError):  # there is no /proc
         for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - as below
@@ -52,16 +53,22 @@ def strays(root: str) -> set[int]:
     return pids
 
 
+def kill_strays(variable: str, value: str) -> bool:
+    """Kill these processes; whether there were any."""
+    pids = strays(variable, value)
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(pids)
+
+
 def remove(root: str) -> None:
     """Remove a directory tree and the strays that may write to it, patiently."""
     for _ in range(ATTEMPTS):
-        pids = strays(root)
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        had_strays = kill_strays(ROOT_VARIABLE, root)
         shutil.rmtree(root, ignore_errors=True)
         # pathlib would triple the start-up time.
-        if not pids and not os.path.exists(root):  # noqa: PTH110
+        if not had_strays and not os.path.exists(root):  # noqa: PTH110
             return
         time.sleep(0.1)
 

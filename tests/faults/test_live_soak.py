@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -32,12 +33,33 @@ SHARE = 0.03
 # Seconds that a cell goes on whose interrupt met a network that was away.
 SLEEP = 5
 
+# Messages that a kernel must not publish, or can't be read.
+JUNK: list[tuple[str, dict[str, Any]]] = [
+    ("stream", {"name": "stdout"}),
+    ("display_data", {"data": 7}),
+    ("execute_input", {"code": "forged", "execution_count": 7}),
+    ("shutdown_reply", {"restart": True}),
+    ("kernel_info_reply", {}),
+]
+
+# A cell that tries what it must not: what it prints itself arrives, and nothing else.
+HOSTILE = f"""
+from ipykernel.kernelapp import IPKernelApp as _App
+_kernel = _App.instance().kernel
+for _kind, _content in {JUNK!r}:
+    _kernel.session.send(_kernel.iopub_socket, _kind, _content, parent=_kernel.get_parent())
+get_ipython().payload_manager.write_payload({{"source": "edit_magic", "filename": "/etc/passwd"}})
+get_ipython().execution_count = 10**18
+"""
+
+
 FAULTS = (
     Chance(SHARE, SEED + 1).lost_requests(),
     Chance(SHARE, SEED + 2).lost_answers(),
     Chance(SHARE, SEED + 3).half_answers(),
     Chance(SHARE, SEED + 4).pages(502, 524),
     Chance(0.2, SEED + 5).late(0.1),
+    Chance(SHARE, SEED + 6).garbage(),
     cut(),
     one_after_another(),
 )
@@ -58,13 +80,18 @@ class World:
         if dice < 0.02:
             self.service.leave_for(self.random.uniform(0.1, 1.0))
         if dice < 0.9:
-            return self._whole(number)
+            return self._whole(number, HOSTILE if dice > 0.8 else "")
         return self._interrupted(number) if dice < 0.97 else self._killed(number)
 
-    def _whole(self, number: int) -> str:
-        cell = self.driver.run(self.ledger.code(number))
+    def _whole(self, number: int, before: str) -> str:
+        cell = self.driver.run(f"{before}\n{self.ledger.code(number)}")
         status = str(cell.reply["status"])
-        if status != "ok" or cell.text() != self.ledger.output(number) or cell.text("stderr"):
+        if (
+            cell.reply.get("payload")
+            or status != "ok"
+            or cell.text() != self.ledger.output(number)
+            or cell.text("stderr")
+        ):
             self.ledger.wrong.append(f"cell {number}: {cell.reply}, {len(cell.text())} characters")
         return status
 

@@ -16,6 +16,7 @@ from subprocess import PIPE
 from urllib.parse import urlsplit
 
 import psutil
+import pytest
 
 from tci_kernel.client.schema import Output
 from tci_kernel.server import janitor_process, limits
@@ -254,3 +255,42 @@ def stopped(session_id: str) -> bool:
         for process in psutil.process_iter(["status", "cwd"])
         if str(process.info["cwd"]).endswith(session_id)
     )
+
+
+STRAYS = """
+import subprocess
+nap = ['sleep', '600']
+stray = subprocess.Popen(nap, start_new_session=True)
+orphan = subprocess.check_output(['sh', '-c', 'setsid sleep 600 >/dev/null 2>&1 & echo $!'])
+print(stray.pid, int(orphan))
+"""
+
+
+def test_what_a_session_has_started_ends_with_it(service: Service) -> None:
+    sessions = [service.run("pass").session_id for _ in range(2)]
+    pids = [service.run(STRAYS, session_id).text().split() for session_id in sessions]
+    ended, kept = ([psutil.Process(int(pid)) for pid in each] for each in pids)
+    service.end(sessions[0])
+    until(lambda: all(map(is_gone, ended)), "the end of what the session has started")
+    assert not any(map(is_gone, kept))
+    service.end(sessions[1])
+    until(lambda: all(map(is_gone, kept)), "the end of what the other has started")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
+def test_a_server_in_a_session_of_another_leaves_nothing(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-P", "-m", "tci_kernel", "serve"]
+    code = f"""
+import os, subprocess
+environment = {{**os.environ, 'TMPDIR': {str(tmp_path)!r}}}
+inner = subprocess.Popen({command!r}, env=environment, stdout=subprocess.PIPE, text=True)
+print(inner.stdout.readline())
+"""
+    with serving() as outer, Service(outer.base_url, TOKEN) as service:
+        assert service.run(code).text().startswith("http://")
+        until(lambda: [*tmp_path.iterdir()], "the inner server's directory")
+        outer.process.send_signal(number)
+        outer.process.wait(60)
+    until(lambda: not [*tmp_path.iterdir()], "the end of the inner server's directory")

@@ -94,6 +94,10 @@ def page(status: int) -> Reply:
     return Reply(status, text.encode(), "text/html; charset=UTF-8")
 
 
+# Bodies that are no answers.
+GARBAGE = (b"", b"null", b"[]", b"{", b"7", b"\xff\xfe", b"[" * 100_000, b'{"data": 7}')
+
+
 class Chance:
     """Faults that hit a part of the calls, always the same ones of those that run code.
 
@@ -148,6 +152,24 @@ class Chance:
             return page(self._random.choice(statuses)) if is_hit else reply
 
         return fault
+
+    def some(self, fault: Fault) -> Fault:
+        """Have another fault hit a part of the calls that run code."""
+
+        async def limited(call: Call, onward: Pass) -> Reply:
+            is_hit = call.method == "POST" and self._is_hit()
+            return await (fault(call, onward) if is_hit else onward(call))
+
+        return limited
+
+    def garbage(self) -> Fault:
+        """Pass a call on, and say in its answer what nobody can read, or what is no answer."""
+
+        async def fault(call: Call, onward: Pass) -> Reply:
+            await onward(call)
+            return Reply(200, self._random.choice(GARBAGE))
+
+        return self.some(fault)
 
     def late(self, longest: float) -> Fault:
         """Keep a call back for a while before it is passed on."""
