@@ -13,6 +13,7 @@ import pytest
 from tci_kernel.core import errors
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.messages import Message, stream
+from tci_kernel.session import expiry
 from tci_kernel.session.session import RemoteSession
 from tests.faults.conftest import MakeSession
 from tests.support.faulty import (
@@ -252,6 +253,21 @@ async def test_a_hanging_list_does_not_hold_up_cells(
     await run(session)
     async with asyncio.timeout(5):
         assert await run(session) == []
+    go.set()
+
+
+async def test_a_list_that_never_comes_keeps_no_error_from_being_shown(
+    service: FaultyServer, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiry, "CONFIRMATION_LIMIT", 0.5)
+    go = threading.Event()
+    session = await begun(make_session(service.base_url), service)
+    service.listed = stall(go)
+    service.play(http(404, GONE))
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(errors.ServiceError, match="HTTP 404"):
+            await run(session)
+    assert session.id == SESSION
     go.set()
 
 
