@@ -97,6 +97,24 @@ async def test_a_keyring_that_refuses_is_not_quoted(use: Use) -> None:
     assert await keys.find(HERE) == ""
 
 
+@pytest.mark.parametrize("found", [7, b"key", ["key"], None])
+async def test_what_a_keyring_gives_that_is_no_text_is_no_key(use: Use, found: object) -> None:
+    backend = FileKeyring()
+    backend.get_password = lambda *_: found  # type: ignore[method-assign, assignment]
+    use(backend)
+
+    assert await keys.find(HERE) == ""
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://x:99999", "abc", "http://a\r\nb/v1"])
+async def test_what_is_no_address_has_no_key_and_is_told(use: Use, address: str) -> None:
+    use(FileKeyring())
+
+    assert await keys.find(address) == ""
+    with pytest.raises(ConfigurationError, match="is not an http:// or https:// URL"):
+        keys.store(address, SECRET)
+
+
 async def test_a_keyring_that_is_silent_is_given_up(
     use: Use, monkeypatch: pytest.MonkeyPatch
 ) -> None:

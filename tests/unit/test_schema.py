@@ -231,7 +231,14 @@ def test_sessions_are_read_and_written_as_the_service_does() -> None:
     assert info.to_json() == row
 
 
-@pytest.mark.parametrize("time", ["", "soon", "2025-13-01", "2025-12-08T07:11:51+99:00", 7, None])
+@pytest.mark.parametrize(
+    "time",
+    [
+        *("", "soon", "2025-13-01", "2025-12-08T07:11:51+99:00", 7, None),
+        # No other zone can tell these, and nothing can be counted from them.
+        *("0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00", "9999-12-31T23:59:59-12:00"),
+    ],
+)
 def test_time_that_cannot_be_read_is_left_out(time: object) -> None:
     info = SessionInfo.from_json({"id": SESSION, "execute_count": "2", "expires_at": time})
 
