@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.gateway import Gateway, gateway, lies
 from tests.support.kernels import KernelDriver, kernel
-from tests.support.servers import ServerProcess
+from tests.support.servers import ServerProcess, serving
 from tests.support.waiting import PATIENCE
 
 # Seconds in which the kernel answers on the control channel, whatever a session does.
@@ -140,6 +140,13 @@ LIES: dict[str, Callable[[dict[str, Any]], None]] = {
     "many": adding(*[message("stream", {"name": "stdout", "text": "x"})] * 20_000),
     "unreadable": adding({"part": 7, "more": True}, {"part": "{"}, {}, {"header": []}),
 }
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """A server of their own, whose sessions end soon: these are many, and nobody ends them."""
+    with serving("--session-lifetime", "60") as process:
+        yield process
 
 
 @pytest.fixture(scope="module")
