@@ -29,6 +29,7 @@ from traitlets.config.loader import (
 )
 
 from tci_kernel.config.traits import EnvironmentText
+from tci_kernel.core.addresses import without_credentials
 from tci_kernel.core.errors import ConfigurationError
 
 # The name of the configuration files, which end in `.py` or `.json`.
@@ -49,7 +50,9 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting as it is in force. The value of a secret is only whether it is set.
+    """A setting as it is in force, for people to read.
+
+    The value of a secret is only whether it is set, and a URL is without its password.
 
     Attributes:
         name: `Class.trait`.
@@ -265,4 +268,6 @@ def _setting(cls: type[Configurable], name: str, trait: Trait, layers: Sequence[
         value = value.get_value(trait)
     if trait.metadata.get("secret"):
         value, default = ("set" if value else "not set"), "not set"
+    elif isinstance(value, str):
+        value = without_credentials(value)
     return Setting(f"{cls.__name__}.{name}", value, default, source, trait.help)

@@ -136,6 +136,13 @@ def test_a_key_is_never_shown(
     assert SECRET not in repr(in_force(layers))
 
 
+def test_a_password_in_an_address_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    address, shown = "http://user:hunter2@host:8/v1", "http://…@host:8/v1"
+    assert named([command_line("TCIClient.base_url", address)], "TCIClient.base_url").value == shown
+    monkeypatch.setenv("TOGETHER_BASE_URL", address)
+    assert named([], "TCIClient.base_url").value == shown
+
+
 def test_every_setting_says_what_it_means() -> None:
     found = in_force([])
 
