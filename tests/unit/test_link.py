@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests.support.faulty import Action, answer, faulty_server
 from tests.support.live import live_session, messages_of, printed
 from tests.support.scripted import client_of
 from tests.support.servers import ServerProcess
+from tests.support.waiting import soon
 
 HELLO = {"version": VERSION, "relay": "one", "count": 1}
 STATE = {"number": 1, "state": "ready", "reason": "", "before": "", "pid": 7, "info": {}}
@@ -109,3 +112,23 @@ async def test_who_is_forgotten_among_many_kernels_connects_again(server: Server
         with pytest.raises(InvalidAnswer, match="which has forgotten this one"):
             await messages_of(session, "x += 1", number=2)
         assert printed(await messages_of(session, "print(x)", number=3)) == "6\n"
+
+
+async def test_what_a_program_prints_that_nobody_waits_for_is_shown_nowhere(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    begun, gate = tmp_path / "begun", tmp_path / "gate"
+    code = f"""
+import os, time
+open({str(begun)!r}, 'w').close()
+while not os.path.exists({str(gate)!r}): time.sleep(0.01)
+print('of the program')
+"""
+    async with live_session(server.base_url, server.token) as session:
+        await messages_of(session, "pass")
+        program = asyncio.create_task(messages_of(session, code, hidden=True))
+        await soon(begun.exists, "the program's beginning")
+        program.cancel()
+        await asyncio.wait({program})
+        gate.touch()
+        assert printed(await messages_of(session, "print('own')")) == "own\n"

@@ -90,6 +90,7 @@ class Connection:
         self.is_lost = False
         self._listener = listener
         self._pending: dict[str, Pending] = {}
+        self._given_up: set[str] = set()  # programs of ours that run, and nobody waits for
         self._exchanging: asyncio.Task[None] | None = None
         self._last_header: Mapping[str, Any] | None = None  # of a client's last cell
         self._haste = Haste()
@@ -144,7 +145,8 @@ class Connection:
 
     async def end(self, pending: Pending) -> None:
         """Wait no longer for a request; what of it nobody has taken is published."""
-        self._pending.pop(pending.msg_id, None)
+        if self._pending.pop(pending.msg_id, None) is not None and pending.collects:
+            self._given_up.add(pending.msg_id)
         if self.foreground is pending:
             self.foreground = None
         while not pending.arrived.empty():
@@ -230,7 +232,8 @@ class Connection:
     async def _take(self, news: News) -> None:
         """Give each message to who waits for it."""
         for incoming in news.incoming:
-            if (readable := checked(incoming)) is not None:
+            readable = checked(incoming)
+            if readable is not None and not self._is_given_up(readable):
                 await self._deliver(readable)
         interpreter = news.answer.interpreter
         if interpreter.state == FAILED:
@@ -247,6 +250,13 @@ class Connection:
             self._pending.pop(joined.msg_id, None)
             joined.arrived.put_nowait(reply(0))
 
+    def _is_given_up(self, incoming: Incoming) -> bool:
+        """Whether a message is of a program that nobody waits for; its reply is the last."""
+        is_given_up = incoming.parent_id in self._given_up
+        if is_given_up and incoming.channel == "shell":
+            self._given_up.remove(incoming.parent_id)
+        return is_given_up
+
     def _end_old(self, taken: int, reason: str) -> None:
         """End what an interpreter was given that has ended.
 
@@ -256,6 +266,7 @@ class Connection:
         """
         self.watch = Watch()
         self.subshells = Subshells(self.ask, lambda: self.link.info)
+        self._given_up.clear()
         old = [one for one in self._pending.values() if one.number <= taken]
         for one in old:
             del self._pending[one.msg_id]
