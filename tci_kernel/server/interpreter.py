@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import zmq.asyncio
 from jupyter_client.kernelspec import NoSuchKernel
-from jupyter_client.manager import AsyncKernelManager
 
 from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import RequestRejected
-from tci_kernel.server import janitor_process, working_directory
 from tci_kernel.server.channels import UNREADABLE, Message, connect, receive
 from tci_kernel.server.collector import OutputCollector
 from tci_kernel.server.execution import Execution
 from tci_kernel.server.janitor import Janitor
+from tci_kernel.server.places.base import Place
 
 # Seconds between the signals to code that is to stop and does not.
 INTERRUPT_INTERVAL = 1.0
@@ -40,52 +39,30 @@ EXIT_TIMEOUT = 5.0
 # Seconds for the reply to code that has ended. There is none if it can't be put in JSON.
 REPLY_TIMEOUT = 1.0
 
-# A database on the disk, which ends with the session, would take a third of a short call's time.
-_IPYTHON_CONFIG = '{"HistoryManager": {"hist_file": ":memory:"}}'
-
 # Asks where packages are installed. Kernels of other languages answer with an error.
 _SITE = "__import__('site')"
 _PACKAGES_EXPRESSION = {"value": f"[*{_SITE}.getsitepackages(), {_SITE}.getusersitepackages()]"}
-
-# Variables that belong to the host of the server, not to the code that it runs.
-_HOST_VARIABLES = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
 
 
 class Interpreter:
     """A process that runs one piece of code after another.
 
     Args:
-        kernel_name: an installed kernelspec.
-        directory: the working directory of the code, made at the start and removed at the end.
-        runtime_directory: as `directory`, for the connection file, the sockets and the log; a short
-            path.
+        place: where it runs.
         context: the ZeroMQ context that all interpreters of a server share.
         janitor: told of the process, which must not outlive the server.
+
+    Attributes:
+        session_id: of the session that it is for.
     """
 
-    def __init__(
-        self,
-        kernel_name: str,
-        directory: Path,
-        runtime_directory: Path,
-        context: zmq.asyncio.Context,
-        janitor: Janitor,
-    ) -> None:
-        self.directory = directory
-        self._runtime_directory = runtime_directory
+    def __init__(self, place: Place, context: zmq.asyncio.Context, janitor: Janitor) -> None:
+        self.session_id = place.session_id
+        self._place = place
         self._context = context
         self._janitor = janitor
         self._pid: int | None = None
-        self._log = runtime_directory / "log"
-        # Sockets in a private directory need no ports, so that interpreters that start together
-        # can't take each other's, and no other user can reach them.
-        self._manager = AsyncKernelManager(
-            kernel_name=kernel_name,
-            context=context,
-            transport="ipc",
-            ip=str(runtime_directory / "k"),
-            connection_file=str(runtime_directory / "kernel.json"),
-        )
+        self._manager = place.make_manager(context)
         self._execution: Execution | None = None
         self._interruption: asyncio.Task[None] | None = None
         self._output_reader: asyncio.Task[None] | None = None
@@ -98,43 +75,17 @@ class Interpreter:
             RequestRejected: it did not start; the text says what it printed.
         """
         try:
-            self.directory.mkdir()
-            environment = self._environment()
-            with self._log.open("wb") as log:
-                await self._manager.start_kernel(
-                    cwd=str(self.directory),
-                    env=environment,
-                    stdout=log,
-                    stderr=log,
-                )
+            with self._place.opened() as options:
+                await self._manager.start_kernel(**options)
             self._register_process()
             self._client = await connect(self._manager, self._context)
         except (RuntimeError, OSError, ValueError, NoSuchKernel, zmq.ZMQError) as error:
             raise RequestRejected(
-                f"The interpreter did not start: {error}\n{self._log_tail()}".strip(),
+                f"The interpreter did not start: {error}\n{self._place.log()}".strip(),
                 status=500,
                 code="interpreter_failed",
             ) from error
         self._output_reader = asyncio.create_task(self._read_outputs())
-
-    def _environment(self) -> dict[str, str]:
-        """Make directories for IPython and Jupyter, and give the environment that names them.
-
-        The profile of the host's user, with its start-up files and history, is not the code's. What
-        kernels that it starts leave when they are killed goes with the interpreter.
-        """
-        runtime = self._runtime_directory / "jupyter"
-        runtime.mkdir(parents=True)
-        ipython = self._runtime_directory / "ipython"
-        profile = ipython / "profile_default"
-        profile.mkdir(parents=True)
-        (profile / "ipython_config.json").write_text(_IPYTHON_CONFIG)
-        environment = {
-            name: value for name, value in os.environ.items() if name not in _HOST_VARIABLES
-        }
-        environment |= {"IPYTHONDIR": str(ipython), "JUPYTER_RUNTIME_DIR": str(runtime)}
-        environment[janitor_process.SESSION_VARIABLE] = str(self.directory)
-        return environment | self._janitor.environment
 
     async def is_alive(self) -> bool:
         """Whether the process runs."""
@@ -154,6 +105,17 @@ class Interpreter:
             return [Path(directory) for directory in ast.literal_eval(directories)]
         return []
 
+    async def write(self, files: Sequence[tuple[PurePosixPath, bytes]]) -> None:
+        """Write files into the working directory, while no code runs: all of them or none.
+
+        Args:
+            files: see `files.decode`.
+
+        Raises:
+            RequestRejected: one of them can't be written; says which and why.
+        """
+        await self._place.write(files, self._run_quietly)
+
     async def wait_until_idle(self) -> None:
         """Wait until the code of a cancelled call has stopped."""
         if self._interruption is not None:
@@ -165,9 +127,20 @@ class Interpreter:
         If the call is cancelled, the code is interrupted. If the process dies, the outputs end in
         an error that says so.
         """
-        execution = self._execution = Execution(
-            self._client.execute(code, allow_stdin=False, stop_on_error=False),
+        return await self._run(self._client.execute(code, allow_stdin=False, stop_on_error=False))
+
+    async def _run_quietly(self, code: str) -> str:
+        """Run code as an expression, which leaves nothing behind; gives what it prints."""
+        outputs = await self._run(
+            self._client.execute(
+                "", silent=True, allow_stdin=False, user_expressions={"value": code}
+            )
         )
+        return "".join(str(output.data) for output in outputs if output.type == "stdout")
+
+    async def _run(self, msg_id: str) -> list[Output]:
+        """The outputs of a request to run code, which has been sent."""
+        execution = self._execution = Execution(msg_id)
         try:
             is_complete = await self._wait_until_complete(execution)
             if execution.exits:
@@ -195,12 +168,7 @@ class Interpreter:
         if self._pid is not None:
             self._janitor.unregister(self._pid)
             self._pid = None
-        await asyncio.to_thread(self._tidy_up)
-
-    def _tidy_up(self) -> None:
-        """End what its code has started in groups of their own, and remove its files."""
-        janitor_process.kill_strays(janitor_process.SESSION_VARIABLE, str(self.directory))
-        working_directory.remove(self.directory, self._runtime_directory)
+        await asyncio.to_thread(self._place.close)
 
     async def _wait_until_complete(self, execution: Execution) -> bool:
         """Wait until code ends; false if the process ends before it."""
@@ -276,21 +244,16 @@ class Interpreter:
             return self._close_error
         provisioner = self._manager.provisioner
         status = await provisioner.poll() if provisioner else None
+        reason = self._place.end_reason() or _describe_exit(status)
         return (
-            f"InterpreterDied: the interpreter ended while it ran this code "
-            f"({_describe_exit(status)}).\nIts variables and files are gone."
+            f"InterpreterDied: the interpreter ended while it ran this code ({reason}).\n"
+            "Its variables and files are gone."
         )
 
     def _register_process(self) -> None:
         self._pid = getattr(self._manager.provisioner, "pid", None)
         if self._pid is not None:
             self._janitor.register(self._pid)
-
-    def _log_tail(self) -> str:
-        try:
-            return self._log.read_text(errors="replace")[-2000:]
-        except OSError:
-            return ""
 
 
 def _describe_exit(status: int | None) -> str:

@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -23,6 +24,7 @@ from tci_kernel.server import limits
 from tci_kernel.server.connections import BoundedServer
 from tci_kernel.server.handlers import make_app
 from tci_kernel.server.janitor import Janitor
+from tci_kernel.server.places.host import HostPlace
 from tci_kernel.server.sessions import SessionPool
 from tci_kernel.server.supply import InterpreterSupply
 
@@ -103,7 +105,10 @@ class LocalServer(Configurable):
         root = limits.make_root()
         self._janitor = Janitor(root)
         supply = InterpreterSupply(
-            root, self._janitor, self.kernel_name, limits.sockets_for(self.most_sessions)
+            partial(HostPlace, self.kernel_name, root, self._janitor.environment),
+            self._janitor,
+            self.kernel_name,
+            limits.sockets_for(self.most_sessions),
         )
         self._pool = SessionPool(supply, lifetime=lifetime, max_sessions=self.most_sessions)
         app = make_app(self._pool, host=host, token=token or None)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from tci_kernel.client.schema import ExecuteRequest, ExecuteResponse, Output, SessionInfo
 from tci_kernel.core.errors import RequestRejected
-from tci_kernel.server import working_directory
+from tci_kernel.server import files as request_files
 from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.supply import InterpreterSupply
 
@@ -28,7 +28,7 @@ class PooledSession:
     """A session: an interpreter with its working directory, and a time to live."""
 
     def __init__(self, interpreter: Interpreter, lifetime: float) -> None:
-        self.id = interpreter.directory.name
+        self.id = interpreter.session_id
         self.interpreter = interpreter
         self.started_at = self.last_execute_at = datetime.now(UTC)
         self.expires_at = self.started_at + timedelta(seconds=lifetime)
@@ -89,7 +89,7 @@ class SessionPool:
                 too many sessions.
         """
         _check_code(request.code)
-        files = working_directory.decode(request.files)
+        files = request_files.decode(request.files)
         session = (
             await self.create() if request.session_id is None else self._find(request.session_id)
         )
@@ -112,7 +112,7 @@ class SessionPool:
             await session.interpreter.wait_until_idle()
             await self._end_if_dead(session)
             self._find(session.id)  # it may have ended while this call waited
-            working_directory.write(session.interpreter.directory, files)
+            await session.interpreter.write(files)
             session.execute_count += 1
             session.last_execute_at = datetime.now(UTC)
             outputs = await session.interpreter.execute(code)

@@ -17,6 +17,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.janitor import Janitor
+from tci_kernel.server.places.base import Maker
 
 # The form of the service's ids: `ses_` and 21 alphanumerics.
 _ALPHABET = string.ascii_letters + string.digits
@@ -52,17 +53,17 @@ class _Spare:
 
 
 class InterpreterSupply:
-    """Where sessions get their interpreters from, each in a directory named as a session's id.
+    """Where sessions get their interpreters from, each in a place with a session's id.
 
     Args:
-        root: a private directory; working directories and sockets go below it.
+        make_place: makes the place of each interpreter.
         janitor: removes what is left if this process is killed.
         kernel_name: the kernelspec of each interpreter.
         sockets: how many of ZeroMQ's sockets there may be.
     """
 
-    def __init__(self, root: Path, janitor: Janitor, kernel_name: str, sockets: int) -> None:
-        self._root = root
+    def __init__(self, make_place: Maker, janitor: Janitor, kernel_name: str, sockets: int) -> None:
+        self._make_place = make_place
         self._janitor = janitor
         self._kernel_name = kernel_name
         self._last_number = 0
@@ -120,13 +121,8 @@ class InterpreterSupply:
     async def _start(self) -> Interpreter:
         """Start an interpreter whole, or leave nothing of it."""
         self._last_number += 1
-        interpreter = Interpreter(
-            self._kernel_name,
-            self._root / _new_session_id(),
-            self._root / str(self._last_number),
-            self._context,
-            self._janitor,
-        )
+        place = self._make_place(_new_session_id(), self._last_number)
+        interpreter = Interpreter(place, self._context, self._janitor)
         try:
             await interpreter.start()
         except BaseException:

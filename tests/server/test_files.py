@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tci_kernel.core.errors import RequestRejected
-from tci_kernel.server import working_directory
+from tci_kernel.remote import staging
 from tests.server.service import Service, body, rejection, text_file
 
 
@@ -134,11 +133,11 @@ def test_a_full_disk_leaves_all_files_as_they_were(tmp_path: Path) -> None:
     # No file system of this machine can be filled; a file's own limit fails in the same place.
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))
     try:
-        with pytest.raises(RequestRejected, match="can't be written: File too large") as caught:
-            working_directory.write(tmp_path, files)
+        with pytest.raises(staging.Unwritable, match="can't be written: File too large") as caught:
+            staging.write(tmp_path, files)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert caught.value.param == "files.2.name"
+    assert caught.value.number == 2
     assert (tmp_path / "old").read_text() == "kept"
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 

@@ -105,7 +105,8 @@ async def test_to_list_sessions_ends_none_and_one_that_is_dead_makes_room(
         assert session.id in server.pool._sessions
         assert await server.run("print(1)") == "1\n"
         assert session.id not in server.pool._sessions
-        await soon(lambda: not session.interpreter.directory.exists(), "so are its files")
+        directory = session.interpreter._place._directory  # type: ignore[attr-defined]
+        await soon(lambda: not directory.exists(), "so are its files")
 
 
 @pytest.mark.usefixtures("neighbour")

@@ -1,0 +1,1 @@
+"""Where interpreters run: the interface, and what implements it."""

@@ -1,0 +1,64 @@
+"""What a server asks of the place where an interpreter runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+import zmq.asyncio
+from jupyter_client.manager import AsyncKernelManager
+
+# Has the interpreter run code that leaves nothing behind, and gives what the code printed.
+QuietRun = Callable[[str], Awaitable[str]]
+
+
+class Place(Protocol):
+    """A place for one interpreter, with a working directory of its own.
+
+    Attributes:
+        session_id: of the session that the interpreter is for; no two places have the same.
+    """
+
+    session_id: str
+
+    def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
+        """What starts, signals and kills the interpreter.
+
+        Args:
+            context: the ZeroMQ context that its sockets are made in.
+        """
+
+    def opened(self) -> AbstractContextManager[dict[str, Any]]:
+        """Make what the interpreter needs; gives the keyword arguments of `start_kernel`.
+
+        Left once it has been called.
+
+        Raises:
+            OSError: (on entry) there is no room for it.
+        """
+
+    def log(self) -> str:
+        """The end of what the interpreter printed while it started."""
+
+    def end_reason(self) -> str:
+        """Why the place has ended its interpreter; empty if it has not."""
+
+    async def write(self, files: Sequence[tuple[PurePosixPath, bytes]], run: QuietRun) -> None:
+        """Write files into the working directory, while no code runs: all of them or none.
+
+        Args:
+            files: their names there, and contents; see `files.decode`.
+            run: what the interpreter can be asked with.
+
+        Raises:
+            RequestRejected: one of them can't be written; says which and why.
+        """
+
+    def close(self) -> None:
+        """Once the process has ended, remove what there is of it. Takes its time."""
+
+
+# Makes the place of a session, by its id and its number among all of a server.
+Maker = Callable[[str, int], Place]

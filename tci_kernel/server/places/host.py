@@ -1,0 +1,117 @@
+"""Interpreters with the rights of the server: in directories of this computer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import zmq.asyncio
+from jupyter_client.manager import AsyncKernelManager
+
+from tci_kernel.remote import staging
+from tci_kernel.server import files as request_files
+from tci_kernel.server import janitor_process
+from tci_kernel.server.places.base import QuietRun
+
+# A database on the disk, which ends with the session, would take a third of a short call's time.
+IPYTHON_CONFIG = '{"HistoryManager": {"hist_file": ":memory:"}}'
+
+# Variables that belong to the host of the server, not to the code that it runs.
+_HOST_VARIABLES = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
+
+# Letters of the log that tell why an interpreter did not start.
+LOG_TAIL = 2000
+
+
+class HostPlace:
+    """A directory below the server's, which begins empty.
+
+    Args:
+        kernel_name: the kernelspec of the interpreter.
+        root: a private directory of the server with a short path.
+        marks: the variables by which the janitor finds what the interpreter's code starts.
+        session_id: see `Place`.
+        number: see `Maker`.
+    """
+
+    def __init__(
+        self, kernel_name: str, root: Path, marks: dict[str, str], session_id: str, number: int
+    ) -> None:
+        self.session_id = session_id
+        self._kernel_name = kernel_name
+        self._marks = marks
+        self._directory = root / session_id
+        # The connection file, the sockets and the log.
+        self._runtime_directory = root / str(number)
+        self._log = self._runtime_directory / "log"
+
+    def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
+        """See `Place`."""
+        # Sockets in a private directory need no ports, so that interpreters that start together
+        # can't take each other's, and no other user can reach them.
+        return AsyncKernelManager(
+            kernel_name=self._kernel_name,
+            context=context,
+            transport="ipc",
+            ip=str(self._runtime_directory / "k"),
+            connection_file=str(self._runtime_directory / "kernel.json"),
+        )
+
+    @contextmanager
+    def opened(self) -> Iterator[dict[str, Any]]:
+        """See `Place`."""
+        self._directory.mkdir()
+        environment = self._environment()
+        with self._log.open("wb") as log:
+            yield {"cwd": str(self._directory), "env": environment, "stdout": log, "stderr": log}
+
+    def _environment(self) -> dict[str, str]:
+        """Make directories for IPython and Jupyter, and give the environment that names them.
+
+        The profile of the host's user, with its start-up files and history, is not the code's. What
+        kernels that it starts leave when they are killed goes with the interpreter.
+        """
+        runtime = self._runtime_directory / "jupyter"
+        runtime.mkdir(parents=True)
+        ipython = self._runtime_directory / "ipython"
+        profile = ipython / "profile_default"
+        profile.mkdir(parents=True)
+        (profile / "ipython_config.json").write_text(IPYTHON_CONFIG)
+        environment = {
+            name: value for name, value in os.environ.items() if name not in _HOST_VARIABLES
+        }
+        environment |= {"IPYTHONDIR": str(ipython), "JUPYTER_RUNTIME_DIR": str(runtime)}
+        environment[janitor_process.SESSION_VARIABLE] = str(self._directory)
+        return environment | self._marks
+
+    def log(self) -> str:
+        """See `Place`."""
+        try:
+            return self._log.read_text(errors="replace")[-LOG_TAIL:]
+        except OSError:
+            return ""
+
+    def end_reason(self) -> str:
+        """See `Place`."""
+        return ""
+
+    async def write(
+        self,
+        files: Sequence[tuple[PurePosixPath, bytes]],
+        run: QuietRun,  # noqa: ARG002 - the server sees the directory itself
+    ) -> None:
+        """See `Place`."""
+        try:
+            staging.write(self._directory, files)
+        except staging.Unwritable as error:
+            raise request_files.rejection(error.number, error.problem) from error
+
+    def close(self) -> None:
+        """End what the code has started in groups of their own, and remove its files."""
+        janitor_process.kill_strays(janitor_process.SESSION_VARIABLE, str(self._directory))
+        for directory in (self._directory, self._runtime_directory):
+            shutil.rmtree(directory, ignore_errors=True)  # the janitor removes what is left
