@@ -54,8 +54,8 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --dist=worksteal -p no:schemathesis \
 		--hypothesis-profile=quick tests/unit
 
-# What the tests of real clients need beside Python's packages: a browser, libraries for Qt, and the
-# packages of VS Code's extension for Node. Where it is missing, these tests are skipped.
+# What tests need beside Python's packages: a browser, libraries for Qt, the packages of VS Code's
+# extension for Node, and bubblewrap for sandboxes. Where it is missing, these tests are skipped.
 clients: $(VSCODE)/node_modules/.package-lock.json
 
 $(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json | programs
@@ -70,6 +70,7 @@ programs: $(VENV)/.dev
 	has chromium chromium-browser google-chrome || missing=chromium; \
 	has node || missing="$$missing nodejs"; \
 	has npm || missing="$$missing npm"; \
+	has bwrap || missing="$$missing bubblewrap"; \
 	loads() { $(BIN)/python -c "import ctypes; ctypes.CDLL('$$1')" 2> /dev/null; }; \
 	loads libEGL.so.1 || missing="$$missing libegl1"; \
 	loads libGL.so.1 || missing="$$missing libgl1"; \

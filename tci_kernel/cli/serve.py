@@ -32,10 +32,10 @@ class _Seconds(click.FloatRange):
 \b
 Examples:
   tci-kernel serve --port 8321
-  TCI_SERVER_TOKEN=secret tci-kernel serve --host 0.0.0.0 --port 8321
+  TCI_SERVER_TOKEN=secret tci-kernel serve --host 0.0.0.0 --port 8321 --sandbox
 \b
-The last three options are also settings in tci_kernel_config.py:
-c.LocalServer.session_lifetime, .max_sessions and .kernel_name.
+The last five options are also settings in tci_kernel_config.py, as
+c.LocalServer.session_lifetime and so on; so are a sandbox's limits.
 """
 )
 @click.option(
@@ -55,6 +55,15 @@ c.LocalServer.session_lifetime, .max_sessions and .kernel_name.
 @click.option("--session-lifetime", type=_Seconds(), metavar="S", help="Default: an hour.")
 @click.option("--max-sessions", type=click.IntRange(1), metavar="N", help="Default: 64.")
 @click.option("--kernel-name", metavar="K", help="What runs the code. Default: python3.")
+@click.option(
+    "--sandbox", is_flag=True, default=None, help="Shut each session in, with bubblewrap (Linux)."
+)
+@click.option(
+    "--sandbox-network",
+    is_flag=True,
+    default=None,
+    help="Let sessions in a sandbox reach the network.",
+)
 def serve(host: str, port: int, token: str, **options: Any) -> None:
     """Run the local server alone. Its first line on stdout is the base URL."""
     from tci_kernel.server import server  # noqa: PLC0415 - tornado is slow to import

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from tornado.netutil import bind_sockets
-from traitlets import Int, Unicode
+from traitlets import Bool, Int, Unicode
 from traitlets.config import Configurable
 
 from tci_kernel.config.kernelspecs import is_ours
@@ -24,7 +24,11 @@ from tci_kernel.server import limits
 from tci_kernel.server.connections import BoundedServer
 from tci_kernel.server.handlers import make_app
 from tci_kernel.server.janitor import Janitor
+from tci_kernel.server.places import requirements
+from tci_kernel.server.places.base import Maker
+from tci_kernel.server.places.bubblewrap import Limits
 from tci_kernel.server.places.host import HostPlace
+from tci_kernel.server.places.sandbox import SandboxPlace
 from tci_kernel.server.sessions import SessionPool
 from tci_kernel.server.supply import InterpreterSupply
 
@@ -66,6 +70,31 @@ class LocalServer(Configurable):
         config=True
     )
 
+    sandbox = Bool(
+        False,
+        help="Shut each session in, with bubblewrap: files of its own, nothing of this computer's. "
+        "On Linux alone.",
+    ).tag(config=True)
+
+    sandbox_network = Bool(
+        False, help="Whether sessions in a sandbox reach what this computer reaches."
+    ).tag(config=True)
+
+    sandbox_memory = Int(
+        4_000_000_000, min=1, help="Bytes of memory that a session in a sandbox may have."
+    ).tag(config=True)
+
+    sandbox_processes = Int(
+        256, min=1, help="How many processes and threads a session in a sandbox may have at once."
+    ).tag(config=True)
+
+    sandbox_files = Int(
+        1_000_000_000,
+        min=1,
+        help="Bytes of the files of a session in a sandbox, which are kept in memory: so many in "
+        "/tmp, with its working directory, and as many in /dev/shm.",
+    ).tag(config=True)
+
     _http: BoundedServer
     _pool: SessionPool
     _janitor: Janitor
@@ -96,6 +125,8 @@ class LocalServer(Configurable):
         lifetime = self.session_lifetime or SESSION_LIFETIME
         _check_lifetime(lifetime)
         _check_kernelspec(self.kernel_name)
+        if self.sandbox:
+            requirements.check(self._limits)
         try:
             sockets = bind_sockets(port, host)
         except OSError as error:
@@ -105,7 +136,7 @@ class LocalServer(Configurable):
         root = limits.make_root()
         self._janitor = Janitor(root)
         supply = InterpreterSupply(
-            partial(HostPlace, self.kernel_name, root, self._janitor.environment),
+            self._place_maker(root),
             self._janitor,
             self.kernel_name,
             limits.sockets_for(self.most_sessions),
@@ -117,6 +148,20 @@ class LocalServer(Configurable):
         self._http.add_sockets(sockets)
         self.base_url = _url(host, sockets[0].getsockname()[1])
         self.token = token
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(
+            memory=self.sandbox_memory,
+            processes=self.sandbox_processes,
+            files=self.sandbox_files,
+            has_network=self.sandbox_network,
+        )
+
+    def _place_maker(self, root: Path) -> Maker:
+        if self.sandbox:
+            return partial(SandboxPlace, self.kernel_name, self._limits, root)
+        return partial(HostPlace, self.kernel_name, root, self._janitor.environment)
 
     @classmethod
     def embed(cls, parent: Configurable | None = None) -> LocalServer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,10 +26,19 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(*options: str, token: str = TOKEN, **environment: str) -> Iterator[ServerProcess]:
-    """Start `tci-kernel serve` with options, and stop it with SIGTERM afterwards."""
+def serving(
+    *options: str, token: str = TOKEN, before: Sequence[str] = (), **environment: str
+) -> Iterator[ServerProcess]:
+    """Start `tci-kernel serve` with options, and stop it with SIGTERM afterwards.
+
+    Args:
+        options: of the command.
+        token: what callers must send.
+        before: a command that runs the command that follows it.
+        environment: added to this process's environment.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "tci_kernel", "serve", *options],
+        [*before, sys.executable, "-m", "tci_kernel", "serve", *options],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "TCI_SERVER_TOKEN": token, **environment},

@@ -1,0 +1,188 @@
+"""Interpreters that are shut in: with files of their own, and nothing of this computer's."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import zmq.asyncio
+from jupyter_client.manager import AsyncKernelManager
+
+from tci_kernel.core.errors import RequestRejected
+from tci_kernel.core.text import printable
+from tci_kernel.remote import calls, loader
+from tci_kernel.server import files as request_files
+from tci_kernel.server.places import bubblewrap
+from tci_kernel.server.places.base import QuietRun
+from tci_kernel.server.places.host import IPYTHON_CONFIG, LOG_TAIL
+from tci_kernel.server.places.installation import hidden_in, readable_for
+from tci_kernel.server.places.provisioner import SandboxProvisioner
+
+# Where the server is root, interpreters are users of these numbers, which systemd, too, gives to
+# who has none of his own: https://systemd.io/UIDS-GIDS
+_FIRST_UID = 61184
+_UIDS = 4336
+
+_USERS_FILE = "session:x:{uid}:{uid}::/tmp:/bin/sh\n"
+
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+# Bytes that a pipe holds, on Linux.
+_PIPE_SIZE = 65_536
+
+
+class SandboxPlace:
+    """A sandbox: `/tmp`, which begins empty and lies in memory, and programs that can be read.
+
+    Args:
+        kernel_name: the kernelspec of the interpreter.
+        limits: what it may use.
+        root: a private directory of the server.
+        session_id: see `Place`.
+        number: see `Maker`.
+    """
+
+    def __init__(
+        self, kernel_name: str, limits: bubblewrap.Limits, root: Path, session_id: str, number: int
+    ) -> None:
+        self.session_id = session_id
+        self._kernel_name = kernel_name
+        self._limits = limits
+        self._uid = _FIRST_UID + number % _UIDS
+        # What the server writes for the interpreter to read.
+        self._outside = root / str(number)
+        self._connection_file = self._outside / "kernel.json"
+        self._inside = f"/tmp/tci-{secrets.token_hex(8)}"  # noqa: S108 - in a /tmp of its own
+        self._working_directory = f"/tmp/{session_id}"  # noqa: S108 - as above
+        self._log: int | None = None
+
+    def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
+        """See `Place`."""
+        manager = AsyncKernelManager(
+            kernel_name=self._kernel_name,
+            context=context,
+            transport="ipc",
+            ip=f"{self._inside}/k",
+            connection_file=str(self._connection_file),
+        )
+        self._provisioner = manager.provisioner = SandboxProvisioner(
+            self._wrap,
+            self._inside,
+            self._limits.memory,
+            kernel_spec=manager.kernel_spec,
+            parent=manager,
+        )
+        return manager
+
+    def _wrap(self, command: list[str], info: int) -> list[str]:
+        """The command line that runs a command in the sandbox."""
+        readable = readable_for(command[0])
+        spec = self._provisioner.kernel_spec.resource_dir
+        connection_file = f"{self._inside}/kernel.json"
+        view = bubblewrap.View(
+            readable=(*readable, spec) if Path(spec).is_dir() else readable,
+            hidden=hidden_in(readable),
+            directories=self._directories(),
+            files={
+                connection_file: str(self._connection_file),
+                f"{self._profile}/ipython_config.json": str(self._outside / "ipython_config.json"),
+                "/etc/passwd": str(self._outside / "passwd"),
+            },
+        )
+        if bubblewrap.can_become(self._uid):
+            os.chown(self._connection_file, self._uid, self._uid)
+        return bubblewrap.command(
+            [argument.replace(str(self._connection_file), connection_file) for argument in command],
+            view=view,
+            limits=self._limits,
+            working_directory=self._working_directory,
+            uid=self._uid,
+            info=info,
+        )
+
+    @property
+    def _profile(self) -> str:
+        return f"{self._inside}/ipython/profile_default"
+
+    def _directories(self) -> list[str]:
+        """Those that are made inside, outer ones first."""
+        jupyter, ipython = f"{self._inside}/jupyter", f"{self._inside}/ipython"
+        return [self._working_directory, self._inside, jupyter, ipython, self._profile]
+
+    @contextmanager
+    def opened(self) -> Iterator[dict[str, Any]]:
+        """See `Place`."""
+        self._outside.mkdir()
+        (self._outside / "ipython_config.json").write_text(IPYTHON_CONFIG)
+        uid = self._uid if bubblewrap.can_become(self._uid) else os.getuid()
+        (self._outside / "passwd").write_text(_USERS_FILE.format(uid=uid))
+        # A file would let what runs inside fill a disk. A pipe that nobody reads is full soon.
+        self._log, writing = os.pipe()
+        os.set_blocking(self._log, False)
+        try:
+            yield {"env": self._environment(), "stdout": writing, "stderr": writing}
+        finally:
+            os.close(writing)
+
+    def _environment(self) -> dict[str, str]:
+        """All variables of the interpreter, but for those of its kernelspec."""
+        return {
+            "HOME": "/tmp",  # noqa: S108 - in a /tmp of its own
+            "IPYTHONDIR": f"{self._inside}/ipython",
+            "JUPYTER_RUNTIME_DIR": f"{self._inside}/jupyter",
+            "LANG": "C.UTF-8",
+            "LOGNAME": "session",
+            "PATH": _PATH,
+            "USER": "session",
+        }
+
+    def log(self) -> str:
+        """See `Place`."""
+        printed = b""
+        if self._log is not None:
+            with suppress(BlockingIOError):
+                printed = os.read(self._log, _PIPE_SIZE)
+        return printed[-LOG_TAIL:].decode(errors="replace")
+
+    def end_reason(self) -> str:
+        """See `Place`."""
+        return self._provisioner.end_reason
+
+    async def write(self, files: Sequence[tuple[PurePosixPath, bytes]], run: QuietRun) -> None:
+        """See `Place`. The interpreter writes them: this process sees nothing that is inside."""
+        if not files:
+            return
+        texts = [(str(name), base64.b64encode(content).decode()) for name, content in files]
+        arguments = {"directory": self._working_directory, "files": texts}
+        _check_written(await run(loader.program("staging", arguments)))
+
+    def close(self) -> None:
+        """See `Place`. What is inside has ended with the process."""
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
+        shutil.rmtree(self._outside, ignore_errors=True)
+
+
+def _check_written(said: str) -> None:
+    """Read what an interpreter says that was to write files.
+
+    Raises:
+        RequestRejected: it could not, or says what nobody can read.
+    """
+    with suppress(ValueError, LookupError, TypeError, RecursionError):
+        answer = json.loads(said.split(calls.BEGIN, 1)[1].split(calls.END, 1)[0])
+        if answer["value"] is None:
+            return
+        number, problem = answer["value"]["number"], answer["value"]["problem"]
+        raise request_files.rejection(int(number), printable(str(problem)))
+    raise RequestRejected(
+        "The session's interpreter could not write the files of the request.", param="files"
+    )
