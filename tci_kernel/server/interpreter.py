@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from jupyter_client.kernelspec import NoSuchKernel
 
 from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import RequestRejected
+from tci_kernel.server import janitor_process
 from tci_kernel.server.channels import UNREADABLE, Message, connect, receive
 from tci_kernel.server.collector import OutputCollector
 from tci_kernel.server.execution import Execution
@@ -42,6 +44,9 @@ REPLY_TIMEOUT = 1.0
 # Asks where packages are installed. Kernels of other languages answer with an error.
 _SITE = "__import__('site')"
 _PACKAGES_EXPRESSION = {"value": f"[*{_SITE}.getsitepackages(), {_SITE}.getusersitepackages()]"}
+
+# Makes the process a subreaper: prctl(2), PR_SET_CHILD_SUBREAPER.
+_SUBREAPER_EXPRESSION = "__import__('ctypes').CDLL(None).prctl(36, 1, 0, 0, 0)"
 
 
 class Interpreter:
@@ -75,9 +80,9 @@ class Interpreter:
             RequestRejected: it did not start; the text says what it printed.
         """
         try:
-            with self._place.opened() as options:
+            with self._place.opened() as options, self._janitor.starting():
                 await self._manager.start_kernel(**options)
-            self._register_process()
+                self._register_process()
             self._client = await connect(self._manager, self._context)
         except (RuntimeError, OSError, ValueError, NoSuchKernel, zmq.ZMQError) as error:
             raise RequestRejected(
@@ -85,7 +90,17 @@ class Interpreter:
                 status=500,
                 code="interpreter_failed",
             ) from error
+        self._adopt_orphans()
         self._output_reader = asyncio.create_task(self._read_outputs())
+
+    def _adopt_orphans(self) -> None:
+        """Have it be the parent of what its code starts and leaves, for all that to end with it.
+
+        Nobody waits for it: what is asked next comes after it.
+        """
+        if sys.platform == "linux":
+            expression = {"value": _SUBREAPER_EXPRESSION}
+            self._client.execute("", silent=True, allow_stdin=False, user_expressions=expression)
 
     async def is_alive(self) -> bool:
         """Whether the process runs."""
@@ -163,11 +178,14 @@ class Interpreter:
         if self._output_reader is not None:
             self._output_reader.cancel()
             self._client.stop_channels()
+        if self._pid is not None and await self._manager.is_alive():
+            await asyncio.to_thread(janitor_process.kill, {self._pid})
         if self._manager.has_kernel:
             await self._manager.shutdown_kernel(now=True)
         if self._pid is not None:
             self._janitor.unregister(self._pid)
             self._pid = None
+        await self._janitor.kill_orphans()
         await asyncio.to_thread(self._place.close)
 
     async def _wait_until_complete(self, execution: Execution) -> bool:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tci_kernel.server import janitor_process
 
 _MARKS = (janitor_process.ROOT_VARIABLE, janitor_process.SESSION_VARIABLE)
+
+# https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
+_PR_SET_CHILD_SUBREAPER = 36
 
 # Seconds that an orderly close waits for the janitor.
 _CLOSE_TIMEOUT = 2.0
@@ -25,11 +31,17 @@ class Janitor:
     Attributes:
         environment: the variables that interpreters must have, for it to find what their code
             starts.
+        adopts: whether this process gets what interpreters that died leave behind, and has no
+            children but interpreters; see `adopt_orphans`.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._pids: set[int] = set()
+        self._starting = 0
+        self._all_known = asyncio.Event()
+        self._all_known.set()
+        self.adopts = False
         self.environment = {janitor_process.ROOT_VARIABLE: str(root)}
         self._process = self._start()
 
@@ -45,6 +57,34 @@ class Janitor:
             # In a session of another server it is not that one's to kill: it tidies up by itself.
             env={name: value for name, value in os.environ.items() if name not in _MARKS},
         )
+
+    def adopt_orphans(self) -> None:
+        """From now on, get what interpreters that die leave behind, where the system has that."""
+        if sys.platform == "linux":
+            self.adopts = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """While an interpreter starts that can't be registered yet: a child that nobody knows."""
+        self._starting += 1
+        self._all_known.clear()
+        try:
+            yield
+        finally:
+            self._starting -= 1
+            if not self._starting:
+                self._all_known.set()
+
+    async def kill_orphans(self) -> None:
+        """Kill what interpreters that have died have left to this process, if it adopts that."""
+        if not self.adopts:
+            return
+        await self._all_known.wait()
+        orphans = janitor_process.children_of(os.getpid()) - {*self._pids, self._process.pid}
+        janitor_process.kill(orphans)
+        for pid in orphans:
+            with suppress(ChildProcessError):  # nobody else takes note of its end
+                await asyncio.to_thread(os.waitpid, pid, 0)
 
     def register(self, pid: int) -> None:
         """From now on, look after an interpreter, which leads its process group."""

@@ -35,10 +35,58 @@ def remaining(lines: Iterable[str]) -> set[int]:
 
 
 def kill(pids: Iterable[int]) -> None:
-    """Kill each process with its group: an interpreter leads the group of what its code started."""
+    """Kill processes with their groups, and what descends from them: on Linux alone, all of it.
+
+    An interpreter leads the group of what its code started.
+    """
+    pids = set(pids)
+    for _ in range(ATTEMPTS):  # what is started meanwhile is found in the next one
+        found = descendants(pids)
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            break
     for pid in pids:
-        with suppress(ProcessLookupError, PermissionError):  # it ended by itself
-            os.killpg(pid, signal.SIGKILL)
+        for end in (os.killpg, os.kill):
+            with suppress(ProcessLookupError, PermissionError):  # it ended, or leads no group
+                end(pid, signal.SIGKILL)
+
+
+def descendants(pids: Iterable[int]) -> set[int]:
+    """The live processes below others, but for janitors: those end with what they look after."""
+    children = _children()
+    found: set[int] = set()
+    pending = [*pids]
+    while pending:
+        below = children.get(pending.pop(), set()) - found
+        found |= below
+        pending += below
+    return {pid for pid in found if not _is_janitor(pid)}
+
+
+def children_of(pid: int) -> set[int]:
+    """The live children of a process."""
+    return _children().get(pid, set())
+
+
+def _children() -> dict[int, set[int]]:
+    """The children of each process that has some, but for those that wait to be taken note of."""
+    children: dict[int, set[int]] = {}
+    with suppress(OSError):  # there is no /proc
+        for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - as below
+            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                # Behind the name, in which anything may stand: its state, and its parent.
+                state, parent = file.read().rpartition(b")")[2].split()[:2]
+                if state != b"Z":
+                    children.setdefault(int(parent), set()).add(int(name))
+    return children
+
+
+def _is_janitor(pid: int) -> bool:
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - as below
+        return os.fsencode(__file__) in file.read().split(b"\0")
+    return False
 
 
 def strays(variable: str, value: str) -> set[int]:

@@ -184,6 +184,13 @@ class LocalServer(Configurable):
         """Start a session without running code in it, and give its id."""
         return (await self._pool.create()).id
 
+    def adopt_orphans(self) -> None:
+        """End what code starts with its session, also where its interpreter has died first.
+
+        For a process that has no children but those of this server.
+        """
+        self._janitor.adopt_orphans()
+
     async def aclose(self) -> None:
         """Stop: no process and no directory is left."""
         self._http.stop()
@@ -199,6 +206,7 @@ async def serve(server: LocalServer, *, host: str, port: int, token: str) -> Non
         ConfigurationError: as `LocalServer.start`.
     """
     server.start(host=host, port=port, token=token)
+    server.adopt_orphans()
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)

@@ -277,6 +277,54 @@ def test_what_a_session_has_started_ends_with_it(service: Service) -> None:
     until(lambda: all(map(is_gone, kept)), "the end of what the other has started")
 
 
+# They have no mark in their environment, are in groups of their own, and one has lost its parent.
+UNMARKED = """
+import os, subprocess
+child = subprocess.Popen(['sleep', '600'], start_new_session=True, env={})
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.write(writing, str(os.getpid()).encode())
+        os.execve('/bin/sleep', ['sleep', '600'], {})
+    os._exit(0)
+print(child.pid, os.read(reading, 20).decode())
+"""
+
+
+def unmarked(service: Service, session_id: str | None = None) -> list[psutil.Process]:
+    """Start them, in a session."""
+    pids = service.run(UNMARKED, session_id).text().split()
+    found = [psutil.Process(int(pid)) for pid in pids]
+    until(lambda: all(process.name() == "sleep" for process in found), "they sleep")
+    return found
+
+
+def test_what_has_no_mark_ends_with_its_session(service: Service) -> None:
+    sessions = [service.run("pass").session_id for _ in range(2)]
+    ended, kept = (unmarked(service, session_id) for session_id in sessions)
+    service.end(sessions[0])
+    until(lambda: all(map(is_gone, ended)), "the end of what the session has started")
+    assert not any(map(is_gone, kept))
+    service.end(sessions[1])
+    until(lambda: all(map(is_gone, kept)), "the end of what the other has started")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
+def test_what_has_no_mark_ends_with_the_server(number: signal.Signals) -> None:
+    with serving() as server, Service(server.base_url, TOKEN) as service:
+        found = unmarked(service)
+        server.process.send_signal(number)
+        server.process.wait(60)
+    until(lambda: all(map(is_gone, found)), "the end of what its session has started")
+
+
+def test_what_has_no_mark_ends_when_its_session_expires() -> None:
+    with serving("--session-lifetime", "3") as server, Service(server.base_url, TOKEN) as service:
+        found = unmarked(service)
+        until(lambda: all(map(is_gone, found)), "the end of what its session has started")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
 def test_a_server_in_a_session_of_another_leaves_nothing(
     tmp_path: Path, number: signal.Signals
