@@ -24,6 +24,10 @@ _SOCKET_INTERVAL = 0.005
 # Milliseconds that it may be silent before its process is looked at.
 _ANSWER_INTERVAL = 100
 
+# Bytes of a message, of which there is one for all that was printed between two flushes. ZeroMQ
+# ends a connection that brings a longer one, and makes another.
+MOST_MESSAGE = 256_000_000
+
 # What comes of reading a message that is not what the protocol says. Code can nest its data
 # without limit, and write to the sockets itself.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tci_kernel.server.channels import Message
+from tci_kernel.core.text import size
+from tci_kernel.server.channels import MOST_MESSAGE, Message
 from tci_kernel.server.collector import OutputCollector
+
+# What is said where a connection was lost with what it had to bring; see `channels.MOST_MESSAGE`.
+_LOST = (
+    f"Output was lost: one piece of it had more than {size(MOST_MESSAGE)}. Print in smaller ones, "
+    "or with flush=True.\n"
+)
 
 
 class Execution:
@@ -19,6 +26,8 @@ class Execution:
         collector: its outputs so far; may be replaced.
         exits: whether it has told the interpreter to exit.
         idle: set once it has ended; outlives the cancellation of a call that waits for it.
+        received: how many messages there have been.
+        later_requests: the ids of requests that were made after its reply.
     """
 
     def __init__(self, msg_id: str) -> None:
@@ -26,10 +35,18 @@ class Execution:
         self.collector = OutputCollector()
         self.exits = False
         self.idle = asyncio.Event()
+        self.received = 0
+        self.later_requests: set[str] = set()
 
     def handle_output(self, message: Message) -> None:
         """Collect what the code produced. What a thread prints after its end is dropped."""
+        self.received += 1
         if self.idle.is_set():
+            return
+        if message.parent_id in self.later_requests:
+            self.collector.add_text("stderr", _LOST)
+            self.idle.set()
+        if message.parent_id != self.msg_id:
             return
         if message.content.get("execution_state") == "idle":
             self.idle.set()

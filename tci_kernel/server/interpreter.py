@@ -41,6 +41,9 @@ EXIT_TIMEOUT = 5.0
 # Seconds for the reply to code that has ended. There is none if it can't be put in JSON.
 REPLY_TIMEOUT = 1.0
 
+# Seconds between looks for the end of code whose reply has come first.
+LOSS_INTERVAL = 1.0
+
 # Asks where packages are installed. Kernels of other languages answer with an error.
 _SITE = "__import__('site')"
 _PACKAGES_EXPRESSION = {"value": f"[*{_SITE}.getsitepackages(), {_SITE}.getusersitepackages()]"}
@@ -211,10 +214,38 @@ class Interpreter:
 
     async def _complete(self, execution: Execution) -> None:
         """Wait until the interpreter is idle, and take the reply off the shell channel."""
-        await execution.idle.wait()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REPLY_TIMEOUT):
-                execution.handle_reply(await self._receive_reply(execution.msg_id))
+        reply = asyncio.create_task(self._receive_reply(execution.msg_id))
+        idle = asyncio.create_task(execution.idle.wait())
+        try:
+            await asyncio.wait({reply, idle}, return_when=asyncio.FIRST_COMPLETED)
+            while not idle.done():
+                await self._look_for_loss(execution, idle)
+            await asyncio.wait({reply}, timeout=REPLY_TIMEOUT)
+            if reply.done():
+                execution.handle_reply(reply.result())
+        finally:
+            reply.cancel()
+            idle.cancel()
+
+    async def _look_for_loss(self, execution: Execution, idle: asyncio.Task[bool]) -> None:
+        """Find out whether the end of code that has been replied to was lost, or is on its way.
+
+        ZeroMQ ends a connection that brings too large a message, with all that follows. What is
+        published comes in order: what belongs to a later request shows that nothing will come.
+        """
+        received = execution.received
+        await asyncio.wait({idle}, timeout=LOSS_INTERVAL)
+        if idle.done() or execution.received > received:
+            return
+        if not execution.later_requests:
+            execution.later_requests.add(self._client.kernel_info())
+            return
+        execution.later_requests.clear()  # what they would have brought is lost as well
+        socket = self._client.iopub_channel.socket
+        endpoint = socket.get(zmq.LAST_ENDPOINT)
+        with suppress(zmq.ZMQError):  # it knows that there is no connection
+            socket.disconnect(endpoint)
+        socket.connect(endpoint)
 
     async def _receive_reply(self, msg_id: str) -> Message:
         while True:
@@ -243,7 +274,7 @@ class Interpreter:
         while True:
             try:
                 message = await receive(self._client.iopub_channel, self._skips)
-                if self._execution and message.parent_id == self._execution.msg_id:
+                if self._execution:
                     self._execution.handle_output(message)
             except UNREADABLE as error:
                 if self._execution:

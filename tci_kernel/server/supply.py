@@ -15,6 +15,7 @@ import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpecManager
 
 from tci_kernel.core.errors import RequestRejected
+from tci_kernel.server.channels import MOST_MESSAGE
 from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.janitor import Janitor
 from tci_kernel.server.places.base import Maker
@@ -73,6 +74,7 @@ class InterpreterSupply:
         # A burst of displays must not overflow the queue in front of us.
         self._context.setsockopt(zmq.RCVHWM, 0)
         self._context.setsockopt(zmq.LINGER, 0)
+        self._context.setsockopt(zmq.MAXMSGSIZE, MOST_MESSAGE)
 
     def prepare_spare(self) -> None:
         """Start an interpreter for the next `take`, unless that was tried already."""

@@ -257,6 +257,19 @@ def stopped(session_id: str) -> bool:
     )
 
 
+def test_one_piece_of_output_that_is_too_large_is_not_read() -> None:
+    with serving() as server, Service(server.base_url, TOKEN) as service:
+        session_id = service.run("print('x = 1')").session_id
+        process = psutil.Process(server.process.pid)
+        before = process.memory_info().rss
+        ran = service.run("print('before', flush=True)\nprint('x' * 400_000_000)", session_id)
+        assert ran.text() == "before\n"
+        assert ran.text("stderr").startswith("Output was lost: one piece of it had more than 256")
+        highest = Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0]
+        assert int(highest) * 1024 < before + 100_000_000
+        assert service.run("print(1); 2", session_id).kinds == ["stdout", "execute_result"]
+
+
 STRAYS = """
 import subprocess
 nap = ['sleep', '600']
