@@ -80,7 +80,7 @@ class Janitor:
         if not self.adopts:
             return
         await self._all_known.wait()
-        orphans = janitor_process.children_of(os.getpid()) - {*self._pids, self._process.pid}
+        orphans = janitor_process.children_of(os.getpid()) - self._pids
         janitor_process.kill(orphans)
         for pid in orphans:
             with suppress(ChildProcessError):  # nobody else takes note of its end

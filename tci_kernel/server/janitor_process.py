@@ -66,8 +66,8 @@ def descendants(pids: Iterable[int]) -> set[int]:
 
 
 def children_of(pid: int) -> set[int]:
-    """The live children of a process."""
-    return _children().get(pid, set())
+    """The live children of a process, but for janitors, as in `descendants`."""
+    return {child for child in _children().get(pid, ()) if not _is_janitor(child)}
 
 
 def _children() -> dict[int, set[int]]:
