@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from traitlets.config import Configurable
@@ -13,6 +14,7 @@ from tci_kernel.client.client import TCIClient
 from tci_kernel.client.keys import KeyOrigin
 from tci_kernel.config.settings import Settings
 from tci_kernel.core.cell import END_OF_INPUT, Cell
+from tci_kernel.core.errors import TCIError
 from tci_kernel.core.messages import Message
 from tci_kernel.session.automatic import Execution
 from tci_kernel.session.session import RemoteSession, ignored
@@ -98,8 +100,16 @@ class Runtime:
             key = await asked.ask("Together API key: ", hidden=True)
             self.client.use_key("" if key == END_OF_INPUT else key, KeyOrigin.TYPED)
 
-    async def aclose(self) -> None:
-        """Let go of connections, and stop the embedded server."""
+    async def aclose(self, *, ends_session: bool = False) -> None:
+        """Let go of connections, and stop the embedded server.
+
+        Args:
+            ends_session: whether a session that began in this notebook ends, where the service can
+                do that.
+        """
+        if ends_session and self.session.is_own and self.session.can_end:
+            with suppress(TCIError):  # it ends by itself, in its time
+                await self.session.end()
         await self.session.aclose()
         if self._server is not None:
             await self._server.aclose()

@@ -1,4 +1,4 @@
-"""The two endpoints of a TCI service, over httpx. Knows nothing of Jupyter.
+"""The endpoints of a TCI service, over httpx. Knows nothing of Jupyter.
 
 Requests go to httpx's transport itself: what its client adds, cookies, redirects and joined URLs,
 has no use here, and takes a third of the time.
@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from traitlets import Int
 from traitlets.config import Configurable
@@ -25,6 +26,7 @@ from tci_kernel.client.schema import (
     SessionInfo,
     SessionsResponse,
     error_message,
+    extensions,
 )
 from tci_kernel.client.transport import checked_url, is_caused_by, transport
 from tci_kernel.config.traits import EnvironmentText, Seconds
@@ -64,12 +66,13 @@ _HEADERS = {
 class TCIClient(Configurable):
     """A client of a TCI service: Together's, or any other that speaks the same contract.
 
-    One request is one POST or GET. Nothing is ever sent a second time from here.
+    One call is one request. Nothing is ever sent a second time from here.
 
     >>> client = TCIClient(base_url="http://127.0.0.1:8000/v1", api_key="token")
 
     Attributes:
         round_trip: the seconds that the last request took until its answer was there.
+        extensions: what the service has beside the vendor's contract, by its last answer.
     """
 
     base_url = EnvironmentText(
@@ -105,6 +108,7 @@ class TCIClient(Configurable):
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._found: KeyOrigin | None = None
         self.round_trip = 0.0
+        self.extensions: frozenset[str] = frozenset()
 
     @property
     def address(self) -> str:
@@ -158,6 +162,17 @@ class TCIClient(Configurable):
         body = await self._request("GET", "tci/sessions")
         return list(SessionsResponse.from_body(body).sessions)
 
+    async def end_session(self, session_id: str) -> None:
+        """End a session at once, where `extensions` has `schema.END_SESSIONS`.
+
+        Args:
+            session_id: the session.
+
+        Raises:
+            TCIError: every failure.
+        """
+        await self._request("DELETE", f"tci/sessions/{quote(session_id, safe='')}")
+
     async def aclose(self) -> None:
         """Close the connections. The client may be used again: it opens new ones."""
         transport, self._transport = self._transport, None
@@ -191,6 +206,7 @@ class TCIClient(Configurable):
             async with aclosing(response):
                 content = await self._content(response)
                 self.round_trip = time.perf_counter() - start
+                self.extensions = extensions(response.headers)
         except httpx.HTTPError as error:
             raise failure(*self._failure(error), runs_code=body is not None) from error
         if response.status_code != _OK:

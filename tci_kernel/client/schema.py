@@ -21,6 +21,11 @@ from tci_kernel.core.errors import InvalidAnswer, RequestRejected
 ENCODINGS = ("string", "base64")
 LANGUAGES = ("python",)
 
+# The header by which a service says what it has beside the vendor's contract, words with commas
+# between them; and the word for `DELETE /tci/sessions/{id}`.
+EXTENSIONS_HEADER = "TCI-Extensions"
+END_SESSIONS = "end-sessions"
+
 # Levels of nesting that an answer may have. json and nbformat handle some hundreds, depending on
 # the stack below them; what people display has about ten.
 MAX_DEPTH = 200
@@ -211,6 +216,12 @@ class SessionsResponse:
         return cls(
             [SessionInfo.from_json(row) for row in rows if isinstance(row, dict) and "id" in row]
         )
+
+
+def extensions(headers: Mapping[str, str]) -> frozenset[str]:
+    """What a service has beside the vendor's contract, by the headers of an answer."""
+    words = headers.get(EXTENSIONS_HEADER, "").split(",")
+    return frozenset(word.strip() for word in words if word.strip())
 
 
 def error_message(body: bytes) -> str:

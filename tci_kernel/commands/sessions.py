@@ -1,4 +1,4 @@
-"""`%tci status`, `sessions`, `new`, `attach`, `replay`: the session that cells run in."""
+"""`%tci status`, `sessions`, `new`, `end`, `attach`, `replay`: the session that cells run in."""
 
 from __future__ import annotations
 
@@ -110,9 +110,34 @@ async def new(invocation: Invocation) -> Messages:
     lines = ["The next cell begins a new session."]
     if old is not None:
         lines.append(f"To come back to the old one: %tci attach {old}")
-    if cells := session.replayable():
-        lines.append(f"To run what succeeded before in the new one ({len(cells)}): %tci replay")
-    yield message("\n".join(lines))
+    yield message("\n".join([*lines, *_replay_advice(session)]))
+
+
+def _replay_advice(session: RemoteSession) -> Sequence[str]:
+    """How what succeeded runs again in another session; nothing where nothing did."""
+    cells = len(session.replayable())
+    again = f"To run what succeeded before in the new one ({cells}): %tci replay"
+    return [again] if cells else []
+
+
+@command("end")
+async def end(invocation: Invocation) -> Messages:
+    """End the session, with its variables and files. The next cell begins a new one."""
+    session, client = await invocation.session(), invocation.runtime.client
+    old = session.id
+    if old is None:
+        yield message("There is no session: the next cell begins one.")
+        return
+    await client.sessions()  # by its answer the service says what it can do
+    if not session.can_end:
+        raise UsageError(
+            f"{client.address} has no way to end a session.",
+            fate=f"{old} stays until it expires.",
+            advice="%tci new goes on without it.",
+        )
+    await session.end()
+    ended = f"{old} has ended. The next cell begins a new session."
+    yield message("\n".join([ended, *_replay_advice(session)]))
 
 
 @command("attach")

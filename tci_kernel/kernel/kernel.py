@@ -138,7 +138,7 @@ class TCIKernel(Publishing):
             await self.emit(message)
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
-        """Let go of connections and of the embedded server, in bounded time.
+        """Let go of connections, of the session and of the embedded server, in bounded time.
 
         Runs on the control thread; what is closed belongs to the main thread's event loop.
         """
@@ -147,7 +147,7 @@ class TCIKernel(Publishing):
             self._keep_session(restarts=True)
         else:
             self._session_file.remove()
-        closing = asyncio.run_coroutine_threadsafe(self._close(), self.loop)
+        closing = asyncio.run_coroutine_threadsafe(self._close(restart), self.loop)
         try:
             await asyncio.wait_for(asyncio.wrap_future(closing), SHUTDOWN_LIMIT)
         except TimeoutError:
@@ -306,13 +306,13 @@ class TCIKernel(Publishing):
         except TCIError as error:
             self.log.debug("No session could be opened early: %s", error)  # the first cell says it
 
-    async def _close(self) -> None:
+    async def _close(self, restart: bool) -> None:
         self.cancel()
         if self._warming is not None:
             self._warming.cancel()
         self.close_history()
         if self._runtime is not None:
-            await self._runtime.aclose()
+            await self._runtime.aclose(ends_session=not restart)
 
 
 def _number(given: object, cell: Cell) -> int:

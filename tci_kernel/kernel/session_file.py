@@ -23,11 +23,13 @@ class KeptSession:
         session_id: its id.
         service: the address of the service that it is at.
         restarts: whether the user has restarted the kernel; else it has died.
+        is_own: whether it began in this notebook.
     """
 
     session_id: str
     service: str
     restarts: bool = False
+    is_own: bool = False
 
 
 class SessionFile:
@@ -54,7 +56,7 @@ class SessionFile:
         kept = self.read()
         if kept is None or kept.service != service:
             return False
-        session.resume(kept.session_id, restarts=kept.restarts)
+        session.resume(kept.session_id, restarts=kept.restarts, is_own=kept.is_own)
         return not kept.restarts
 
     def keep(self, session: RemoteSession, service: str, *, restarts: bool) -> None:
@@ -66,14 +68,17 @@ class SessionFile:
             restarts: whether the user has this kernel restarted.
         """
         if session.id is not None and session.is_restartable:
-            self.write(KeptSession(session.id, service, restarts))
+            self.write(KeptSession(session.id, service, restarts, session.is_own))
 
     def read(self) -> KeptSession | None:
         """The session of the kernel before this one; None if there was none."""
         try:
             fields = json.loads(self._path.read_text(encoding="utf-8")) if self._path else {}
             return KeptSession(
-                str(fields["session"]), str(fields["service"]), fields["restarts"] is True
+                str(fields["session"]),
+                str(fields["service"]),
+                fields["restarts"] is True,
+                fields.get("own") is True,
             )
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
@@ -82,7 +87,12 @@ class SessionFile:
         """Keep a session, if that is not what the file says already."""
         if self._path is None or kept == self._written:
             return
-        fields = {"session": kept.session_id, "service": kept.service, "restarts": kept.restarts}
+        fields = {
+            "session": kept.session_id,
+            "service": kept.service,
+            "restarts": kept.restarts,
+            "own": kept.is_own,
+        }
         beside = self._path.with_suffix(f"{_SUFFIX}.{os.getpid()}")
         with suppress(OSError):
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,4 +1,4 @@
-"""The HTTP side of the server: the two endpoints of the contract, and its description."""
+"""The HTTP side of the server: the endpoints of the contract, its own ones, its description."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import tornado.web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream
 
-from tci_kernel.client.schema import ExecuteRequest
+from tci_kernel.client.schema import END_SESSIONS, EXTENSIONS_HEADER, ExecuteRequest
 from tci_kernel.core.addresses import is_loopback
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server.sessions import SessionPool
@@ -43,6 +43,7 @@ def make_app(pool: SessionPool, *, host: str, token: str | None) -> tornado.web.
         [
             (r"/+(?:v1/+)?tci/+execute", ExecuteHandler, shared),
             (r"/+(?:v1/+)?tci/+sessions", SessionsHandler, shared),
+            (r"/+(?:v1/+)?tci/+sessions/+([^/]+)", SessionHandler, shared),
             (r"/+(?:v1/+)?openapi\.json", OpenAPIHandler, shared),
         ],
         default_handler_class=NotFoundHandler,
@@ -112,14 +113,22 @@ class ServiceHandler(tornado.web.RequestHandler):
         else:
             self._chunks.clear()
 
-    async def respond(self) -> None:
-        """Answer a caller who may call."""
+    async def respond(self, *parts: str) -> None:
+        """Answer a caller who may call.
+
+        Args:
+            parts: of the path, those that are not fixed.
+        """
         raise NotImplementedError
 
-    async def _dispatch(self) -> None:
+    def set_default_headers(self) -> None:
+        """Say with each answer what this server has beside the vendor's contract."""
+        self.set_header(EXTENSIONS_HEADER, END_SESSIONS)
+
+    async def _dispatch(self, *parts: str) -> None:
         if self._rejection is not None:
             raise self._rejection
-        await self.respond()
+        await self.respond(*parts)
 
     get = head = post = put = patch = delete = options = _dispatch
 
@@ -201,7 +210,7 @@ class ExecuteHandler(ServiceHandler):
 
     method = "POST"
 
-    async def respond(self) -> None:
+    async def respond(self, *_parts: str) -> None:
         """Run code."""
         request = ExecuteRequest.from_json(self.read_json())
         response = await self.wait_for(self._pool.execute(request))
@@ -213,7 +222,7 @@ class ExecuteHandler(ServiceHandler):
 class SessionsHandler(ServiceHandler):
     """`GET /tci/sessions`."""
 
-    async def respond(self) -> None:
+    async def respond(self, *_parts: str) -> None:
         """List the live sessions."""
         sessions = [
             session.to_json() for session in await self.wait_for(self._pool.live_sessions())
@@ -221,12 +230,24 @@ class SessionsHandler(ServiceHandler):
         self.send_json({"data": {"sessions": sessions}, "errors": None})
 
 
+class SessionHandler(ServiceHandler):
+    """`DELETE /tci/sessions/{id}`, which the vendor's contract does not have."""
+
+    method = "DELETE"
+
+    async def respond(self, *parts: str) -> None:
+        """End a session."""
+        [session_id] = parts
+        self._pool.end(session_id)
+        self.send_json({"data": {"session_id": session_id}, "errors": None})
+
+
 class OpenAPIHandler(ServiceHandler):
     """`GET /openapi.json`, which needs no token."""
 
     is_public = True
 
-    async def respond(self) -> None:
+    async def respond(self, *_parts: str) -> None:
         """Give the description of this server."""
         self.send_json(json.loads(files("tci_kernel.server").joinpath("openapi.json").read_bytes()))
 
@@ -237,7 +258,8 @@ class NotFoundHandler(ServiceHandler):
     def check_caller(self) -> None:
         """Say what there is."""
         raise RequestRejected(
-            "There is only POST /v1/tci/execute, GET /v1/tci/sessions and GET /openapi.json.",
+            "There is only POST /v1/tci/execute, GET /v1/tci/sessions, DELETE "
+            "/v1/tci/sessions/{id} and GET /openapi.json.",
             status=404,
         )
 

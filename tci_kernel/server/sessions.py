@@ -123,6 +123,14 @@ class SessionPool:
         """The live sessions, oldest first."""
         return [session.info() for session in [*self._sessions.values()] if await session.is_live()]
 
+    def end(self, session_id: str) -> None:
+        """End a session, and with it the call that runs in it.
+
+        Raises:
+            RequestRejected: there is none.
+        """
+        self._end(self._find(session_id), "was ended by request")
+
     async def close(self) -> None:
         """End all sessions, and with them the calls that run in them."""
         self._keeps_spare = False

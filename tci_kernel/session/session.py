@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from tci_kernel.client.client import TCIClient
+from tci_kernel.client.schema import END_SESSIONS
 from tci_kernel.core.cell import Cell, File
 from tci_kernel.core.errors import SessionExpired, TCIError
 from tci_kernel.core.messages import Message, stream
@@ -102,15 +103,16 @@ class RemoteSession(SessionOptions):
         self._state.set_replayable([])
         self._unnoticed = None
 
-    def resume(self, session_id: str, *, restarts: bool) -> None:
+    def resume(self, session_id: str, *, restarts: bool, is_own: bool) -> None:
         """Go on with the session of a kernel before this one; if it has expired, with a new one.
 
         Args:
             session_id: the session.
             restarts: whether its interpreter begins anew, without variables.
+            is_own: whether it began in this notebook.
         """
         self.attach(session_id)
-        self._state.is_restarted = restarts
+        self._state.is_restarted, self._state.is_own = restarts, is_own
         self._is_resumed = True
 
     @property
@@ -139,6 +141,26 @@ class RemoteSession(SessionOptions):
         """Go on without a session; its cells stay replayable."""
         self._state.begin(None)
         self._unnoticed = None
+
+    @property
+    def can_end(self) -> bool:
+        """Whether the service ends a session that it is asked to end, as far as it has said so."""
+        return END_SESSIONS in self._client.extensions
+
+    @property
+    def is_own(self) -> bool:
+        """Whether there is a session, and it began in this notebook."""
+        return self._state.is_own
+
+    async def end(self) -> None:
+        """End the session, with all that is in it; its cells stay replayable.
+
+        Raises:
+            TCIError: it goes on, as far as can be known.
+        """
+        if self.id is not None:
+            await self._client.end_session(self.id)
+            self.forget()
 
     async def open(self) -> None:
         """Start a session now, where that costs nothing; else with the first cell."""
@@ -261,7 +283,7 @@ class RemoteSession(SessionOptions):
             self._unnoticed = error
 
     async def aclose(self) -> None:
-        """Let go of the connections. The service ends the session itself, in its own time."""
+        """Let go of the connections. The session goes on."""
         for calling in self._late:
             calling.cancel()
         self._state.expiry.close()

@@ -31,6 +31,7 @@ class SessionState:
         id: the session's id; None while there is none.
         expiry: watches its end.
         is_joined: whether it was there before it was used here.
+        is_own: whether it began in this notebook, perhaps with a kernel before this one.
         is_restarted: whether its interpreter is to begin anew.
         cells_run: how many cells the user has run in it from here.
     """
@@ -38,7 +39,7 @@ class SessionState:
     def __init__(self, client: TCIClient) -> None:
         self._client = client
         self.id: str | None = None
-        self.is_joined = self.is_restarted = False
+        self.is_joined = self.is_restarted = self.is_own = False
         self.expiry = ExpiryWatch(self._look_up)
         self.cells_run = 0
         self._succeeded: list[Cell] = []
@@ -56,6 +57,7 @@ class SessionState:
         self.expiry = ExpiryWatch(self._look_up)
         self.id = session_id
         self.is_joined, self.is_restarted = joins, False
+        self.is_own = session_id is not None and not joins
         self.cells_run = 0
         self._succeeded = []
 

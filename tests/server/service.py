@@ -115,8 +115,12 @@ class Service:
         rows = check("SessionsResponse", response.content)["data"]["sessions"]
         return {row["id"]: row for row in rows}
 
+    def delete(self, session_id: str) -> httpx.Response:
+        """Ask for the end of a session, in a way that the vendor's contract does not have."""
+        return self.http.delete(f"/tci/sessions/{session_id}")
+
     def end(self, *session_ids: str) -> None:
-        """End sessions, which the contract has no request for."""
+        """End sessions by their code, as the vendor's contract has it."""
         for session_id in session_ids:
             self.run("import os; os._exit(0)", session_id)
 

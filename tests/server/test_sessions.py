@@ -16,8 +16,9 @@ from tci_kernel.core.errors import RequestRejected
 from tests.server import kernelspecs
 from tests.server.embedded import embedded, outputs_so_far
 from tests.server.service import Ran, Service, body, rejection
+from tests.support.contract import check
 from tests.support.servers import serving
-from tests.support.waiting import soon, until
+from tests.support.waiting import PATIENCE, soon, until
 
 
 def _lifetime(row: dict[str, str]) -> float:
@@ -248,3 +249,41 @@ def test_an_interpreter_that_does_not_start_is_a_clear_error(tmp_path: Path) -> 
         assert error["code"] == "interpreter_failed"
         assert "out of order" in error["message"]
         assert service.sessions() == {}
+
+
+def test_a_session_ends_when_that_is_asked_for(service: Service) -> None:
+    kept, session_id = (service.run("pass").session_id for _ in range(2))
+    directory = Path(service.run("import os; print(os.getcwd())", session_id).text().strip())
+    running = service.begin("print('so far', flush=True)\nimport time; time.sleep(100)", session_id)
+    until(lambda: service.sessions()[session_id]["execute_count"] == 3, "the code runs")
+    answer = service.delete(session_id)
+    assert check("SessionEnded", answer.content)["data"] == {"session_id": session_id}
+    assert answer.status_code == 200
+    assert session_id not in service.sessions()
+    told = running.result(PATIENCE)
+    assert "SessionEnded" in told.text("error")
+    assert "was ended by request" in told.text("error")
+    until(lambda: not directory.exists(), "its directory is gone")
+    assert "was ended by request" in service.refusal(session_id)["message"]
+    assert service.run("print(1)", kept).text() == "1\n"
+
+
+def test_a_session_that_is_not_there_cannot_be_ended(service: Service, session_id: str) -> None:
+    before = service.sessions()
+    for wrong in ("ses_" + "A" * 21, "%2e%2e", "nothing", session_id + "x"):
+        assert rejection(service.delete(wrong), 404)["code"] == "session_not_found"
+    response = service.http.get(f"/tci/sessions/{session_id}")
+    rejection(response, 405)
+    assert response.headers["Allow"] == "DELETE"
+    assert service.sessions() == before
+
+
+def test_each_answer_says_what_there_is_beside_the_contract(service: Service) -> None:
+    for path in ("/tci/sessions", "/nothing", "/tci/sessions/nothing"):
+        assert service.http.get(path).headers["TCI-Extensions"] == "end-sessions"
+
+
+def test_no_session_ends_without_the_token(service: Service, session_id: str) -> None:
+    with Service(service.base_url, "wrong") as stranger:
+        rejection(stranger.delete(session_id), 401)
+    assert session_id in service.sessions()

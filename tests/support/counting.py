@@ -1,10 +1,10 @@
-"""A reverse proxy that counts what goes to a server, may hold it up, and changes none of it."""
+"""A reverse proxy that counts what goes to a server, may hold it up, and may leave headers out."""
 
 from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +16,10 @@ _HOP_BY_HOP = {"connection", "host", "keep-alive", "transfer-encoding", "content
 
 @dataclass
 class CountingProxy:
-    """Where the proxy listens, and what went through it: `POST` runs code, `GET` lists sessions."""
+    """Where the proxy listens, and what went through it.
+
+    `POST` runs code, `GET` lists sessions, `DELETE` ends one.
+    """
 
     base_url: str
     seen: list[tuple[str, bytes]] = field(default_factory=list)
@@ -31,28 +34,28 @@ class CountingProxy:
         return sum(method == "POST" for method, _ in self.taken())
 
 
-def _passed_on(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
+def _passed_on(
+    headers: Iterable[tuple[str, str]], without: Collection[str] = ()
+) -> list[tuple[str, str]]:
+    dropped = {*_HOP_BY_HOP, *map(str.lower, without)}
+    return [(name, value) for name, value in headers if name.lower() not in dropped]
 
 
 @contextmanager
-def counted(base_url: str, delay: float = 0.0) -> Iterator[CountingProxy]:
+def counted(
+    base_url: str, delay: float = 0.0, *, without: Collection[str] = ()
+) -> Iterator[CountingProxy]:
     """Stand a proxy before the server at `base_url`.
 
     Args:
         base_url: the server's.
         delay: seconds that each request is on its way, and its answer comes at once.
+        without: headers of answers that are left out.
     """
     target = urlsplit(base_url)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self.pass_on()
-
-        def do_POST(self) -> None:
-            self.pass_on()
 
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -73,11 +76,13 @@ def counted(base_url: str, delay: float = 0.0) -> Iterator[CountingProxy]:
             content = response.read()
             connection.close()
             self.send_response(response.status)
-            for name, value in _passed_on(response.getheaders()):
+            for name, value in _passed_on(response.getheaders(), without):
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = pass_on  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             """Print nothing."""
