@@ -112,8 +112,11 @@ async def receive(
 
     Raises:
         one of UNREADABLE: it is not what the protocol says.
+        EOFError: the channel is closed; nothing will come.
     """
     jupyter_session = channel.session
+    if channel.socket is None:
+        raise EOFError("the channel is closed")
     frames = await channel.socket.recv_multipart()
     signature, *parts = frames[frames.index(DELIM) + 1 :]
     header, parent = (jupyter_session.unpack(parts[index]) for index in (0, 1))

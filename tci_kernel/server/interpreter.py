@@ -218,6 +218,8 @@ class Interpreter:
         idle = asyncio.create_task(execution.idle.wait())
         try:
             await asyncio.wait({reply, idle}, return_when=asyncio.FIRST_COMPLETED)
+            if reply.done():
+                reply.result()  # raises what ends the channel
             while not idle.done():
                 await self._look_for_loss(execution, idle)
             await asyncio.wait({reply}, timeout=REPLY_TIMEOUT)

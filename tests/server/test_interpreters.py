@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tci_kernel.server import interpreter, sessions
+from tci_kernel.server.channels import receive
 from tests.server.embedded import embedded, kill, outputs_so_far, process_id
 from tests.server.processes import is_gone
 from tests.server.service import Service, text_file
@@ -245,3 +246,12 @@ def test_a_new_session_ends_when_its_first_caller_hangs_up(
     call.close()
     until(lambda: service.sessions() == before, "the new session is gone")
     until(lambda: is_gone(abandoned), "its interpreter is gone")
+
+
+async def test_a_closed_channel_says_so_to_who_reads_on() -> None:
+    async with embedded() as server:
+        interpreter = (await server.pool.create()).interpreter
+        channel = interpreter._client.shell_channel
+        await interpreter.close("gone")
+        with pytest.raises(EOFError, match="the channel is closed"):
+            await receive(channel)

@@ -431,6 +431,10 @@ def test_where_namespaces_are_forbidden_the_setting_is_named() -> None:
     assert "sysctl -w user.max_user_namespaces=" in said
 
 
+def test_a_program_of_the_system_needs_no_more_than_every_sandbox_shows() -> None:
+    assert [readable_for(program) for program in ("/bin/sh", "sh", "/usr/bin/env")] == [()] * 3
+
+
 def test_an_interpreter_among_peoples_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,9 @@ from tci_kernel.server.places import prefixes
 # Seconds that a Python has to say where it is installed.
 _TIMEOUT = 30.0
 
+# Where a system keeps programs that every sandbox shows.
+_SYSTEM = ("/bin", "/sbin")
+
 # Symbolic links that Linux follows, one after another.
 _MOST_HOPS = 40
 
@@ -28,7 +31,8 @@ def readable_for(program: str) -> tuple[str, ...]:
         RuntimeError: they are such as hold somebody's files.
     """
     path = Path(which(program) or program)
-    places = {str(hop.parent.parent) for hop in _hops(path)}
+    hops = [hop for hop in _hops(path) if str(hop.parent) not in _SYSTEM]
+    places = {str(hop.parent.parent) for hop in hops}
     if path.name.startswith(("python", "pypy")):
         places |= {place for place in _prefixes(path) if Path(place).is_dir()}
     shown = sorted(place for place in places if not Path(place).is_relative_to("/usr"))
