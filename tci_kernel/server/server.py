@@ -127,6 +127,11 @@ class LocalServer(Configurable):
         _check_kernelspec(self.kernel_name)
         if self.sandbox:
             requirements.check(self._limits)
+        elif self.sandbox_network:
+            raise ConfigurationError(
+                "A network for sandboxes needs a sandbox: without one, code has the network.",
+                advice="Add --sandbox, or c.LocalServer.sandbox = True.",
+            )
         try:
             sockets = bind_sockets(port, host)
         except OSError as error:
@@ -212,9 +217,9 @@ async def serve(server: LocalServer, *, host: str, port: int, token: str) -> Non
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     print(server.base_url, flush=True)
     if not token:
+        whose = "in its sandboxes" if server.sandbox else f"as {os.environ.get('USER', 'you')}"
         print(
-            "No token: everybody on this machine can run code as "
-            f"{os.environ.get('USER', 'you')}. Give one with --token.",
+            f"No token: everybody on this machine can run code {whose}. Give one with --token.",
             file=sys.stderr,
         )
     if server.most_sessions < server.max_sessions:

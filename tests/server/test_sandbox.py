@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server.places.installation import readable_for
 from tests.server.embedded import embedded
 from tests.server.processes import below, is_gone
@@ -389,10 +390,12 @@ def test_it_dies_with_the_server(root: bool) -> None:
 # -- where there is none -------------------------------------------------------------------------
 
 
-def refused(environment: dict[str, str], *before: str) -> str:
-    """What `tci-kernel serve --sandbox` says, which does not start."""
+def refused(
+    environment: dict[str, str], *before: str, options: tuple[str, ...] = ("--sandbox",)
+) -> str:
+    """What `tci-kernel serve` says, which does not start."""
     done = subprocess.run(
-        [*before, sys.executable, "-m", "tci_kernel", "serve", "--sandbox"],
+        [*before, sys.executable, "-m", "tci_kernel", "serve", *options],
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -412,6 +415,26 @@ def test_without_bubblewrap_the_package_is_named(tmp_path: Path) -> None:
     said = refused({"PATH": str(tmp_path)})
     assert "The program bwrap is not installed." in said
     assert "apt-get install bubblewrap" in said
+
+
+def test_a_network_without_a_sandbox_is_a_mistake() -> None:
+    said = refused({}, options=("--sandbox-network",))
+    assert "Add --sandbox" in said
+
+
+async def test_a_kernelspec_that_is_gone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tmp_path / "kernels" / "mine" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": argv, "display_name": "Mine"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    async with embedded(sandbox=True, kernel_name="mine") as server:
+        assert await server.run("print(1)") == "1\n"
+        shutil.rmtree(spec.parent)
+        with pytest.raises(RequestRejected, match="No such kernel named mine"):
+            await server.run("print(1)")
 
 
 def test_an_old_bubblewrap_is_named(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ _SYSTEM = ("/bin", "/sbin")
 _MOST_HOPS = 40
 
 
-@cache
 def readable_for(program: str) -> tuple[str, ...]:
     """The directories that a program is installed in, but for those that every sandbox shows.
 
@@ -31,6 +30,12 @@ def readable_for(program: str) -> tuple[str, ...]:
         RuntimeError: they are such as hold somebody's files.
     """
     path = Path(which(program) or program)
+    return _readable(path, path.resolve())
+
+
+@cache
+def _readable(path: Path, _leads_to: Path) -> tuple[str, ...]:
+    """As `readable_for`, once for each path and what it leads to."""
     hops = [hop for hop in _hops(path) if str(hop.parent) not in _SYSTEM]
     places = {str(hop.parent.parent) for hop in hops}
     if path.name.startswith(("python", "pypy")):
@@ -40,7 +45,7 @@ def readable_for(program: str) -> tuple[str, ...]:
     for place in shown:
         if any(owner.is_relative_to(place) for owner in (home, Path("/home"))):
             raise RuntimeError(
-                f"{program} is installed in {place}, where people's files are, which a sandbox "
+                f"{path} is installed in {place}, where people's files are, which a sandbox "
                 "must not show. Install it in a directory of its own."
             )
     return tuple(shown)

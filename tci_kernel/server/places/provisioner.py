@@ -100,7 +100,7 @@ class SandboxProvisioner(LocalProvisioner):
         A process is kept within the limit by the system; this is for many of them.
         """
         while await self.poll() is None:
-            used = memory_used(proc, self._memory)
+            used = await asyncio.to_thread(memory_used, proc, self._memory)
             if used > self._memory:
                 self.end_reason = (
                     f"it used {size(used)} of memory, and may have {size(self._memory)}"

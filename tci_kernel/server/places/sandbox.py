@@ -72,12 +72,9 @@ class SandboxPlace:
             ip=f"{self._inside}/k",
             connection_file=str(self._connection_file),
         )
+        self._manager = manager
         self._provisioner = manager.provisioner = SandboxProvisioner(
-            self._wrap,
-            self._inside,
-            self._limits.memory,
-            kernel_spec=manager.kernel_spec,
-            parent=manager,
+            self._wrap, self._inside, self._limits.memory, parent=manager
         )
         return manager
 
@@ -119,6 +116,7 @@ class SandboxPlace:
     @contextmanager
     def opened(self) -> Iterator[dict[str, Any]]:
         """See `Place`."""
+        self._provisioner.kernel_spec = self._manager.kernel_spec  # raises where there is none now
         self._outside.mkdir()
         (self._outside / "ipython_config.json").write_text(IPYTHON_CONFIG)
         uid = self._uid if bubblewrap.can_become(self._uid) else os.getuid()
