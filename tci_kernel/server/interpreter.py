@@ -101,7 +101,7 @@ class Interpreter:
 
         Nobody waits for it: what is asked next comes after it.
         """
-        if sys.platform == "linux":
+        if sys.platform == "linux" and not self._place.is_contained:
             expression = {"value": _SUBREAPER_EXPRESSION}
             self._client.execute("", silent=True, allow_stdin=False, user_expressions=expression)
 

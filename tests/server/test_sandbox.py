@@ -274,6 +274,19 @@ def test_a_fork_bomb_hurts_itself_alone(root: bool) -> None:
     until(lambda: all(map(is_gone, found)), "all have ended with the server")
 
 
+def test_what_has_ended_counts_no_more(service: Service, session: str) -> None:
+    code = """
+import os, subprocess
+for _ in range(300):  # more than there may be at once; each leaves one that ends by itself
+    if os.fork() == 0:
+        os.fork()
+        os._exit(0)
+    os.wait()
+print(subprocess.check_output(['echo', 'on']))
+"""
+    assert said(service, code, session) == r"b'on\n'"
+
+
 def test_what_code_starts_ends_with_its_session(served: Served, service: Service) -> None:
     server, _ = served
     session = service.run("pass").session_id

@@ -19,9 +19,11 @@ class Place(Protocol):
 
     Attributes:
         session_id: of the session that the interpreter is for; no two places have the same.
+        is_contained: whether all that code starts there ends with the interpreter by itself.
     """
 
     session_id: str
+    is_contained: bool
 
     def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
         """What starts, signals and kills the interpreter.

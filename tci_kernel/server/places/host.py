@@ -38,6 +38,8 @@ class HostPlace:
         number: see `Maker`.
     """
 
+    is_contained = False
+
     def __init__(
         self, kernel_name: str, root: Path, marks: dict[str, str], session_id: str, number: int
     ) -> None:

@@ -49,6 +49,8 @@ class SandboxPlace:
         number: see `Maker`.
     """
 
+    is_contained = True
+
     def __init__(
         self, kernel_name: str, limits: bubblewrap.Limits, root: Path, session_id: str, number: int
     ) -> None:
