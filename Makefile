@@ -25,13 +25,14 @@ PROCESSES := $(shell echo $$((($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2)))
 PYTEST ?= --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 # What takes longer than all the rest: whole other programs (browsers, editors, installers, the
-# commands of the documents), all that is compared with ipykernel's kernel, its own tests, and faults
-# and slowness that go on for minutes.
+# commands of the documents), all that is compared with ipykernel's kernel, its own tests, sandboxes,
+# and faults and slowness that go on for minutes.
 LONG := tests/clients tests/packaging tests/documents/test_blocks.py tests/differential \
 	tests/protocol/test_message_spec.py tests/protocol/test_slow_service.py \
 	tests/faults/test_gateway.py tests/faults/test_no_live.py tests/faults/test_soak.py \
 	tests/faults/test_live_soak.py tests/faults/test_lies.py tests/faults/test_expiry.py \
-	tests/server/test_limits.py tests/protocol/test_hostile.py tests/protocol/test_variables.py
+	tests/server/test_limits.py tests/server/test_sandbox.py tests/protocol/test_hostile.py \
+	tests/protocol/test_variables.py
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST) $(LONG:%=--ignore=%)
