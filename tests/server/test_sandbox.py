@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from tci_kernel.client.schema import ExecuteRequest
+from tci_kernel.core.cell import File
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server.places.installation import readable_for
 from tests.server.embedded import embedded
 from tests.server.processes import below, is_gone
 from tests.server.sandboxes import inside, sandboxed, server_of
 from tests.server.service import Service, body, rejection, text_file
+from tests.support.interpreters import IPYTHONS, PLAIN, kernelspec
 from tests.support.kernels import kernel
 from tests.support.programs import needed
 from tests.support.servers import TOKEN, ServerProcess
@@ -148,6 +151,26 @@ def test_the_local_kernel_can_shut_its_session_in(tmp_path: Path) -> None:
 )
 def test_how_an_interpreter_ended_is_told(service: Service, code: str, how: str) -> None:
     assert f"({how})" in error(service, code, service.run("pass").session_id)
+
+
+@pytest.mark.parametrize("name", [PLAIN, *IPYTHONS])
+async def test_other_interpreters_run_in_a_sandbox(
+    name: str, downloads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_PATH", kernelspec(name, downloads, tmp_path))
+    async with embedded(sandbox=True, kernel_name=name) as server:
+        session = await server.pool.create()
+        assert (
+            "".join(str(each.data) for each in await server.outputs("print(1)", session)) == "1\n"
+        )
+        file = File("a/b.txt", "hello", "string")
+        request = ExecuteRequest("print(open('a/b.txt').read())", session.id, [file])
+        if name == PLAIN:  # it evaluates nothing but code
+            with pytest.raises(RequestRejected, match="could not write the files"):
+                await server.pool.execute(request)
+        else:
+            [said] = (await server.pool.execute(request)).outputs
+            assert said.data == "hello\n"
 
 
 # -- what is not seen ----------------------------------------------------------------------------

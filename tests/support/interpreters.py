@@ -67,14 +67,16 @@ class Interpreter:
         return count
 
 
-@contextmanager
-def interpreter(name: str, cache: Path, specs: Path) -> Iterator[Interpreter]:
-    """Start a server on an interpreter, which is made first if need be.
+def kernelspec(name: str, cache: Path, specs: Path) -> str:
+    """Write the kernelspec of an interpreter, which is made first if need be.
 
     Args:
         name: `OWN`, `PLAIN` or one of `IPYTHONS`.
         cache: where environments are kept.
         specs: a directory for a kernelspec.
+
+    Returns:
+        the `JUPYTER_PATH` that has it.
     """
     if name == PLAIN:
         # -P: its own directory is not a place to import from.
@@ -87,7 +89,13 @@ def interpreter(name: str, cache: Path, specs: Path) -> Iterator[Interpreter]:
             lambda place: make_environment(place, *IPYTHONS[name], python=python),
         )
         _write_kernelspec(specs, name, [f"{directory}/bin/python", "-m", "ipykernel_launcher"])
-    jupyter_path = os.pathsep.join(filter(None, (str(specs), os.environ.get("JUPYTER_PATH"))))
+    return os.pathsep.join(filter(None, (str(specs), os.environ.get("JUPYTER_PATH"))))
+
+
+@contextmanager
+def interpreter(name: str, cache: Path, specs: Path) -> Iterator[Interpreter]:
+    """Start a server on an interpreter. The arguments are those of `kernelspec`."""
+    jupyter_path = kernelspec(name, cache, specs)
     # Servers kill their interpreters, which may leave jedi's cache broken for all others.
     places = {"JUPYTER_PATH": jupyter_path, "XDG_CACHE_HOME": str(specs / "cache")}
     with serving("--kernel-name", name, **places) as server:

@@ -84,16 +84,22 @@ class SandboxPlace:
         """The command line that runs a command in the sandbox."""
         readable = readable_for(command[0])
         spec = self._provisioner.kernel_spec.resource_dir
-        connection_file = f"{self._inside}/kernel.json"
+        # Programs of the interpreter that are not installed.
+        named = {argument: argument for argument in command[1:] if _is_file(argument)}
+        named.pop(str(self._connection_file), None)
+        # Older ipykernels, 6.17 for one, remove the file and write it again.
+        connection_file, written = f"{self._inside}/kernel.json", f"{self._inside}/written.json"
         view = bubblewrap.View(
             readable=(*readable, spec) if Path(spec).is_dir() else readable,
             hidden=hidden_in(readable),
             directories=self._directories(),
-            files={
-                connection_file: str(self._connection_file),
+            files=named
+            | {
+                written: str(self._connection_file),
                 f"{self._profile}/ipython_config.json": str(self._outside / "ipython_config.json"),
                 "/etc/passwd": str(self._outside / "passwd"),
             },
+            links={connection_file: written},
         )
         if bubblewrap.can_become(self._uid):
             os.chown(self._connection_file, self._uid, self._uid)
@@ -169,6 +175,11 @@ class SandboxPlace:
             os.close(self._log)
             self._log = None
         shutil.rmtree(self._outside, ignore_errors=True)
+
+
+def _is_file(argument: str) -> bool:
+    """Whether an argument of a command is the whole path of a file."""
+    return argument.startswith("/") and Path(argument).is_file()
 
 
 def _check_written(said: str) -> None:
