@@ -76,6 +76,8 @@ def test_code_has_its_files_its_state_and_its_programs(service: Service, session
     assert said(service, code, session) == r"b'Linux\n' 7"
     code = "import os, getpass; print(os.getcwd() == f'/tmp/{name}', getpass.getuser())"
     assert said(service, f"name = {session!r}\n{code}", session) == "True session"
+    code = "import shutil, sys; print(shutil.which('python') == sys.executable)"
+    assert said(service, code, session) == "True"
     assert said(service, "from multiprocessing import Pool\nprint(Pool(2).map(abs, [-1]))", session)
 
 

@@ -6,10 +6,10 @@ import base64
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from shutil import rmtree, which
 from typing import Any
 
 import zmq.asyncio
@@ -133,19 +133,25 @@ class SandboxPlace:
         self._log, writing = os.pipe()
         os.set_blocking(self._log, False)
         try:
-            yield {"env": self._environment(), "stdout": writing, "stderr": writing}
+            program = self._manager.format_kernel_cmd()[0]
+            environment = self._environment(which(program) or program)
+            yield {"env": environment, "stdout": writing, "stderr": writing}
         finally:
             os.close(writing)
 
-    def _environment(self) -> dict[str, str]:
-        """All variables of the interpreter, but for those of its kernelspec."""
+    def _environment(self, program: str) -> dict[str, str]:
+        """All variables of the interpreter, but for those of its kernelspec.
+
+        Args:
+            program: where it is; `python` and `pip` in the shell are those beside it.
+        """
         return {
             "HOME": "/tmp",  # noqa: S108 - in a /tmp of its own
             "IPYTHONDIR": f"{self._inside}/ipython",
             "JUPYTER_RUNTIME_DIR": f"{self._inside}/jupyter",
             "LANG": "C.UTF-8",
             "LOGNAME": "session",
-            "PATH": _PATH,
+            "PATH": f"{Path(program).parent}:{_PATH}",
             "USER": "session",
         }
 
@@ -174,7 +180,7 @@ class SandboxPlace:
         if self._log is not None:
             os.close(self._log)
             self._log = None
-        shutil.rmtree(self._outside, ignore_errors=True)
+        rmtree(self._outside, ignore_errors=True)
 
 
 def _is_file(argument: str) -> bool:
