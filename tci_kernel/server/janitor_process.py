@@ -40,13 +40,15 @@ def kill(pids: Iterable[int]) -> None:
     An interpreter leads the group of what its code started.
     """
     pids = set(pids)
+    killed: set[int] = set()
     for _ in range(ATTEMPTS):  # what is started meanwhile is found in the next one
-        found = descendants(pids)
+        found = descendants(pids) - killed
         for pid in found:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         if not found:
             break
+        killed |= found
     for pid in pids:
         for end in (os.killpg, os.kill):
             with suppress(ProcessLookupError, PermissionError):  # it ended, or leads no group
