@@ -16,8 +16,12 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-# Attempts, a tenth of a second apart, to be rid of processes that die slowly and of a directory
-# that they still write to.
+# Seconds to be rid of processes that die slowly, on a busy computer, and of a directory that they
+# still write to; and looks in a row, a tenth of a second apart, at which there are none.
+PATIENCE = 60.0
+LOOKS = 2
+
+# Looks for what a process starts while what it has started is killed.
 ATTEMPTS = 20
 
 # Stand in the environment of each interpreter, and so of all that its code starts: the server's
@@ -113,14 +117,20 @@ def kill_strays(variable: str, value: str) -> bool:
 
 
 def remove(root: str) -> None:
-    """Remove a directory tree and the strays that may write to it, patiently."""
-    for _ in range(ATTEMPTS):
+    """Remove a directory tree and the strays that may write to it, patiently.
+
+    Where there were strays it looks once more: one that was about to start was not seen as such.
+    """
+    deadline = time.monotonic() + PATIENCE
+    looks = 1
+    while looks and time.monotonic() < deadline:
         had_strays = kill_strays(ROOT_VARIABLE, root)
         shutil.rmtree(root, ignore_errors=True)
         # pathlib would triple the start-up time.
-        if not had_strays and not os.path.exists(root):  # noqa: PTH110
-            return
-        time.sleep(0.1)
+        is_gone = not had_strays and not os.path.exists(root)  # noqa: PTH110
+        looks = looks - 1 if is_gone else LOOKS
+        if looks:
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":
