@@ -21,6 +21,8 @@ class Execution:
 
     Args:
         msg_id: the id of the request.
+        reply: gives its reply, however many calls wait for it: of two that read the channel, one
+            could lose what it has just taken.
 
     Attributes:
         collector: its outputs so far; may be replaced.
@@ -30,8 +32,9 @@ class Execution:
         later_requests: the ids of requests that were made after its reply.
     """
 
-    def __init__(self, msg_id: str) -> None:
+    def __init__(self, msg_id: str, reply: asyncio.Task[Message]) -> None:
         self.msg_id = msg_id
+        self.reply = reply
         self.collector = OutputCollector()
         self.exits = False
         self.idle = asyncio.Event()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import zmq.asyncio
 from jupyter_client.kernelspec import NoSuchKernel
@@ -158,7 +159,8 @@ class Interpreter:
 
     async def _run(self, msg_id: str) -> list[Output]:
         """The outputs of a request to run code, which has been sent."""
-        execution = self._execution = Execution(msg_id)
+        reply = asyncio.create_task(self._receive_reply(msg_id))
+        execution = self._execution = Execution(msg_id, reply)
         try:
             is_complete = await self._wait_until_complete(execution)
             if execution.exits:
@@ -169,6 +171,7 @@ class Interpreter:
             execution.collector = OutputCollector(kept=0)  # nobody asks for what it prints now
             self._interruption = asyncio.create_task(self._interrupt(execution))
             raise
+        reply.cancel()  # there may have been none
         return execution.collector.outputs()
 
     async def close(self, error: str) -> None:
@@ -214,10 +217,10 @@ class Interpreter:
 
     async def _complete(self, execution: Execution) -> None:
         """Wait until the interpreter is idle, and take the reply off the shell channel."""
-        reply = asyncio.create_task(self._receive_reply(execution.msg_id))
-        idle = asyncio.create_task(execution.idle.wait())
+        reply, idle = execution.reply, asyncio.create_task(execution.idle.wait())
         try:
-            await asyncio.wait({reply, idle}, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Task[Any]] = {reply, idle}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if reply.done():
                 reply.result()  # raises what ends the channel
             while not idle.done():
@@ -226,7 +229,6 @@ class Interpreter:
             if reply.done():
                 execution.handle_reply(reply.result())
         finally:
-            reply.cancel()
             idle.cancel()
 
     async def _look_for_loss(self, execution: Execution, idle: asyncio.Task[bool]) -> None:
@@ -269,6 +271,7 @@ class Interpreter:
             await self._manager.interrupt_kernel()
             await asyncio.wait({completion}, timeout=INTERRUPT_INTERVAL)
         await completion
+        execution.reply.cancel()
         self._interruption = None
 
     async def _read_outputs(self) -> None:

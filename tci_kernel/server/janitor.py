@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import subprocess
 import sys
@@ -61,6 +60,8 @@ class Janitor:
     def adopt_orphans(self) -> None:
         """From now on, get what interpreters that die leave behind, where the system has that."""
         if sys.platform == "linux":
+            import ctypes  # noqa: PLC0415 - an embedded server never needs it
+
             self.adopts = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
     @contextmanager
