@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -352,6 +354,9 @@ def test_a_kernel_in_the_place_of_one_that_died_finds_all_as_it_was(service: Cou
         driver.run("kept = 1")
         cell = driver.client.execute(TICKS)
         driver.until_published(cell, is_stream, "the first tick")
+        os.kill(driver.pid, signal.SIGKILL)
+        # Its manager would interrupt one that is alive first, and with it the cell.
+        until(lambda: not driver.manager.is_alive(), "the kernel's end")
         driver.manager.restart_kernel(now=True)
         driver.client.wait_for_ready(timeout=PATIENCE)
         after = driver.client.execute("print('kept', kept)")
