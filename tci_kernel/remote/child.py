@@ -21,6 +21,7 @@ from typing import Any, Callable
 
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.frames import Frames, Signer
+    from tci_kernel.remote.interpreter import DEAD, FAILED, READY, STARTING
 
 # The channels, and the kind of socket for each.
 CHANNELS = {"shell": "DEALER", "control": "DEALER", "stdin": "DEALER", "iopub": "SUB"}
@@ -52,9 +53,6 @@ LIFE = "_TCI_KERNEL_LIFE"
 
 # Bytes that the path of a Unix socket may have, with some for its name.
 LONGEST_PATH = 80
-
-# States of an interpreter.
-STARTING, READY, DEAD, FAILED = "starting", "ready", "dead", "failed"
 
 
 class Child:

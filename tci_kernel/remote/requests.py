@@ -34,12 +34,14 @@ class Client:
         taken: the number of the last message that was taken from it.
         outbox: what it has not fetched yet.
         is_joined: whether another one was given that, since it was last heard of.
+        latest: the last exchange that it has begun.
     """
 
     def __init__(self) -> None:
         self.taken = 0
         self.outbox = Outbox()
         self.is_joined = False
+        self.latest: object = None
         self.pressing = False  # whether there is something that an exchange does not wait upon
         self.news = 0.0  # when the first came of what was not given out yet
 

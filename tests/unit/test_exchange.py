@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tci_kernel.client.schema import Output
-from tci_kernel.remote.relay import BEGIN, END, VERSION
+from tci_kernel.remote.exchanges import VERSION
+from tci_kernel.remote.relay import BEGIN, END
 from tci_kernel.session.live.exchange import Answer, Assembly, Incoming, printed, read, request_text
 
 ANSWER: dict[str, Any] = {

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tci_kernel.core.errors import InvalidAnswer
-from tci_kernel.remote.relay import BEGIN, CLIENTS, END, VERSION
+from tci_kernel.remote.exchanges import CLIENTS, VERSION
+from tci_kernel.remote.relay import BEGIN, END
 from tci_kernel.session.live.exchange import request_text
 from tci_kernel.session.live.installation import LiveUnavailable
 from tci_kernel.session.live.link import Link, RelayLost

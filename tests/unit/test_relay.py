@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tci_kernel.remote.relay import MODULE, VERSION
+from tci_kernel.remote.exchanges import VERSION
+from tci_kernel.remote.relay import MODULE
 from tests.support.relays import Client, RelayProcess, call, kinds, launch, relay_process, said
 from tests.support.waiting import PATIENCE, until
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from tci_kernel.client.schema import MAX_DEPTH, Output, carried, decoded
 from tci_kernel.core.messages import Message
-from tci_kernel.remote.relay import BEGIN, END, MODULE, VERSION
+from tci_kernel.remote.exchanges import VERSION
+from tci_kernel.remote.relay import BEGIN, END, MODULE
 
 # What begins and ends a level of JSON; a text is found whole, since what is in it does neither.
 _BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 
-# The states of an interpreter that matter here, as `remote/child.py` names them.
+# The states of an interpreter that matter here, as `remote/interpreter.py` names them.
 DEAD, FAILED = "dead", "failed"
 
 

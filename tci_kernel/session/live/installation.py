@@ -12,7 +12,8 @@ from tci_kernel.core.errors import ExecutionRefused, InvalidAnswer, ServiceError
 from tci_kernel.core.text import duration, wrapped
 from tci_kernel.remote import loader
 from tci_kernel.remote.companion import MODULE as COMPANION
-from tci_kernel.remote.relay import MODULE, VERSION
+from tci_kernel.remote.exchanges import VERSION
+from tci_kernel.remote.relay import MODULE
 from tci_kernel.session.live.exchange import exchange_call, printed
 from tci_kernel.session.runner import RunnerOptions
 

@@ -19,7 +19,7 @@ from tci_kernel.client.retry import Backoff
 from tci_kernel.client.schema import ExecuteResponse
 from tci_kernel.core.cell import File
 from tci_kernel.core.errors import InvalidAnswer, TCIError
-from tci_kernel.remote.relay import CLIENTS
+from tci_kernel.remote.exchanges import CLIENTS
 from tci_kernel.session.live.dropped import DroppedExchanges
 from tci_kernel.session.live.exchange import (
     Answer,
