@@ -9,8 +9,9 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ from tci_kernel._version import __version__
 from tci_kernel.client.failures import failure, status_failure
 from tci_kernel.client.keys import KeyOrigin
 from tci_kernel.client.schema import (
+    EXCHANGE,
+    EXTENSIONS_HEADER,
     ExecuteRequest,
     ExecuteResponse,
     SessionInfo,
@@ -135,6 +138,8 @@ class TCIClient(Configurable):
         session_id: str | None = None,
         files: Sequence[File] = (),
         silence: float | None = None,
+        *,
+        offers_exchange: bool = False,
     ) -> ExecuteResponse:
         """Run code, in a new session where none is named.
 
@@ -144,14 +149,34 @@ class TCIClient(Configurable):
             files: written into the session's working directory first.
             silence: seconds without a byte of the answer after which it is given up, for code that
                 takes no longer; `read_timeout` counts where that is less.
+            offers_exchange: whether the code is needless where `extensions` has `schema.EXCHANGE`
+                afterwards: such a service does not run it.
 
         Raises:
             TCIError: every failure; `may_have_run` says whether the code may have run.
         """
-        request = ExecuteRequest(code, session_id, files)
+        body = ExecuteRequest(code, session_id, files).to_body()
+        headers = {EXTENSIONS_HEADER: EXCHANGE} if offers_exchange else {}
         return ExecuteResponse.from_body(
-            await self._request("POST", "tci/execute", request.to_body(), silence)
+            await self._request("POST", "tci/execute", body, silence, headers)
         )
+
+    async def exchange(self, session_id: str, body: bytes, silence: float | None = None) -> bytes:
+        """Make an exchange with a session's interpreter, where `extensions` has `schema.EXCHANGE`.
+
+        Args:
+            session_id: the session.
+            body: see `docs/exchange.md`.
+            silence: as of `execute`.
+
+        Returns:
+            the answer, unread.
+
+        Raises:
+            TCIError: every failure; `may_have_run` says whether the exchange may have arrived.
+        """
+        path = f"tci/sessions/{quote(session_id, safe='')}/exchange"
+        return await self._request("POST", path, body, silence)
 
     async def sessions(self) -> list[SessionInfo]:
         """The caller's live sessions.
@@ -180,11 +205,16 @@ class TCIClient(Configurable):
             await transport.aclose()
 
     async def _request(
-        self, method: str, path: str, body: bytes | None = None, silence: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        silence: float | None = None,
+        more_headers: Mapping[str, str] = MappingProxyType({}),
     ) -> bytes:
         import httpx  # noqa: PLC0415
 
-        headers = {"Authorization": f"Bearer {self._checked_key()}", **_HEADERS}
+        headers = {"Authorization": f"Bearer {self._checked_key()}", **_HEADERS, **more_headers}
         if body is not None:
             headers["Content-Type"] = "application/json"
         limits = [limit for limit in (self.read_timeout, silence) if limit is not None]

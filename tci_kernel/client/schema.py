@@ -21,10 +21,15 @@ from tci_kernel.core.errors import InvalidAnswer, RequestRejected
 ENCODINGS = ("string", "base64")
 LANGUAGES = ("python",)
 
-# The header by which a service says what it has beside the vendor's contract, words with commas
-# between them; and the word for `DELETE /tci/sessions/{id}`.
+# The header by which a service says what it has beside the vendor's contract, and a client what it
+# can use of that: words with commas between them.
 EXTENSIONS_HEADER = "TCI-Extensions"
+
+# The words for `DELETE /tci/sessions/{id}` and for `POST /tci/sessions/{id}/exchange`. A request to
+# run code that has the second is one to start or to find a relay: a service that speaks exchanges
+# itself begins the session, and runs nothing.
 END_SESSIONS = "end-sessions"
+EXCHANGE = "exchange"
 
 # Levels of nesting that an answer may have. json and nbformat handle some hundreds, depending on
 # the stack below them; what people display has about ten.
@@ -48,10 +53,7 @@ class ExecuteRequest:
         if self.session_id is not None:
             body["session_id"] = self.session_id
         if self.files:
-            body["files"] = [
-                {"name": file.name, "encoding": file.encoding, "content": file.content}
-                for file in self.files
-            ]
+            body["files"] = written_files(self.files)
         return json.dumps(body).encode("ascii")
 
     @classmethod
@@ -70,10 +72,26 @@ class ExecuteRequest:
                 f"'language' must be 'python', not {language!r}.", param="language"
             )
         session_id = _string(body, "session_id") if "session_id" in body else None
-        files = body.get("files", [])
-        if not isinstance(files, list):
-            raise RequestRejected("'files' must be an array.", param="files")
-        return cls(code, session_id, [_file(item, f"files.{i}") for i, item in enumerate(files)])
+        return cls(code, session_id, read_files(body))
+
+
+def written_files(files: Sequence[File]) -> list[dict[str, str]]:
+    """Files as the body of a request has them."""
+    return [
+        {"name": file.name, "encoding": file.encoding, "content": file.content} for file in files
+    ]
+
+
+def read_files(body: Mapping[str, object]) -> list[File]:
+    """The files of a request's decoded body, checked against the contract.
+
+    Raises:
+        RequestRejected: naming the field at fault.
+    """
+    files = body.get("files", [])
+    if not isinstance(files, list):
+        raise RequestRejected("'files' must be an array.", param="files")
+    return [_file(item, f"files.{i}") for i, item in enumerate(files)]
 
 
 def _string(holder: Mapping[str, object], name: str, where: str = "") -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
+from urllib.parse import urlsplit
 
 _CREDENTIALS = re.compile(r"//[^/?#]*@")
 
@@ -21,3 +23,26 @@ def is_loopback(host: str) -> bool:
 def without_credentials(url: str) -> str:
     """A URL for people to read: what stands before its host, such as a password, is left out."""
     return _CREDENTIALS.sub("//…@", url)
+
+
+def is_own_host(header: str, host: str) -> bool:
+    """Whether a Host header names this server.
+
+    A name that somebody else controls is never ours. An address is, where the server is bound
+    beyond loopback: no rebinding leads to a literal address.
+    """
+    try:
+        name = urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return False
+    if name == host.lower() or is_loopback(name):
+        return True
+    return not is_loopback(host) and (name == socket.gethostname().lower() or _is_address(name))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

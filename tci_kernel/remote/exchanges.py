@@ -42,13 +42,17 @@ class Exchange:
         client: whose it is.
         request: what it has brought.
         interpreter: the one that its messages went to.
+        cells: how many new cells of users it has brought.
     """
 
-    def __init__(self, client: Client, request: dict[str, Any], interpreter: Interpreter) -> None:
+    def __init__(
+        self, client: Client, request: dict[str, Any], interpreter: Interpreter, cells: int
+    ) -> None:
         self.client = client
         self.request = request
         self.interpreter = interpreter
         self.begun = time.monotonic()
+        self.cells = cells
 
 
 class Exchanges:
@@ -84,6 +88,11 @@ class Exchanges:
         """What is said to who joins, and when all this has been started; as JSON."""
         return json.dumps({"version": VERSION, "relay": self.id, "count": self._count})
 
+    def taken(self, name: str) -> int:
+        """The number of the last message that was taken from a client; 0 of one not heard of."""
+        with self._lock:
+            return self._clients[name].taken if name in self._clients else 0
+
     def begin(self, request: dict[str, Any]) -> Exchange:
         """Take what an exchange brings. It waits then, for as long as `pause` says.
 
@@ -96,8 +105,8 @@ class Exchanges:
             client.outbox.acknowledge(request["acknowledged"])
             # The last answer was lost: what was in it waits for nothing.
             client.pressing = client.pressing or client.outbox.repeats
-            self._take(client, request)
-            exchange = client.latest = Exchange(client, request, self.interpreter)
+            cells = self._take(client, request)
+            exchange = client.latest = Exchange(client, request, self.interpreter, cells)
         self._wake()  # one of the same client that waits has nothing to wait for any more
         return exchange
 
@@ -110,12 +119,15 @@ class Exchanges:
             self._clients.popitem(last=False)
         return client
 
-    def _take(self, client: Client, request: dict[str, Any]) -> None:
-        """Take the messages that were not taken yet, each once."""
+    def _take(self, client: Client, request: dict[str, Any]) -> int:
+        """Take the messages that were not taken yet, each once; gives how many are cells."""
+        cells = 0
         for number, message in enumerate(request["messages"], request["first"]):
             if number == client.taken + 1:
                 client.taken = number
                 self._handle(client, message)
+                cells += is_cell(message)
+        return cells
 
     def _handle(self, client: Client, message: dict[str, Any]) -> None:
         kind = message["channel"]
@@ -155,6 +167,16 @@ class Exchanges:
         self._interrupts_next = waits and not runs
         if not self._interrupts_next:
             self.interpreter.interrupt()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the interpreter has requests that it has not answered."""
+        return bool(self._running)
+
+    def restart(self) -> None:
+        """Have another interpreter, now that this one has died."""
+        with self._lock:
+            self._restart()
 
     def _restart(self) -> None:
         old = self.interpreter
@@ -298,3 +320,9 @@ class Exchanges:
             "interpreter": state,
         }
         return '%s, "messages": [%s]}' % (json.dumps(head)[:-1], ", ".join(texts))
+
+
+def is_cell(message: dict[str, Any]) -> bool:
+    """Whether a message of an exchange is a cell of a user."""
+    kind = message.get("header", {}).get("msg_type")
+    return kind == "execute_request" and bool(message["content"].get("store_history", True))

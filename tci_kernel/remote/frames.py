@@ -35,6 +35,9 @@ class Frames:
         parent_id: the id of the request that it belongs to; empty if there is none.
         size: about how many bytes it takes.
         name: for a stream, which one it is; else empty.
+
+    Raises:
+        ValueError, TypeError, LookupError, AttributeError: it is not what the protocol says.
     """
 
     def __init__(self, channel: str, parts: Sequence[bytes], buffers: Sequence[bytes]) -> None:
@@ -49,7 +52,10 @@ class Frames:
         self._texts: list[str] = []
         if channel == "iopub" and self.type == "stream":
             content = self.content()
-            self.name, self._texts = str(content["name"]), [str(content["text"])]
+            self.name, text = str(content["name"]), content["text"]
+            if not isinstance(text, str):
+                raise TypeError("%r is no text" % (text,))
+            self._texts = [text]
 
     def content(self) -> dict[str, Any]:
         """Its content, decoded; empty where it is none."""

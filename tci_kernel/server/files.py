@@ -8,11 +8,14 @@ from pathlib import PurePosixPath
 from tci_kernel.core.cell import File
 from tci_kernel.core.errors import RequestRejected
 
+# The names of files, and their contents, as `decode` gives them.
+Decoded = Sequence[tuple[PurePosixPath, bytes]]
+
 # What Linux and macOS allow in one component of a path, in bytes.
 NAME_MAX = 255
 
 
-def decode(files: Sequence[File]) -> list[tuple[PurePosixPath, bytes]]:
+def decode(files: Sequence[File]) -> Decoded:
     """Check all files before the first is written.
 
     Raises:

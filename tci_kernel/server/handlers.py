@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import json
-import socket
 from collections.abc import Awaitable
 from importlib.resources import files
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import tornado.web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream
 
-from tci_kernel.client.schema import END_SESSIONS, EXTENSIONS_HEADER, ExecuteRequest
-from tci_kernel.core.addresses import is_loopback
+from tci_kernel.client.schema import (
+    END_SESSIONS,
+    EXCHANGE,
+    EXTENSIONS_HEADER,
+    ExecuteRequest,
+    extensions,
+)
+from tci_kernel.core.addresses import is_own_host
 from tci_kernel.core.errors import RequestRejected
+from tci_kernel.server.exchange_request import ExchangeRequest
 from tci_kernel.server.sessions import SessionPool
 
 # Bytes of a request's body. Files travel in it, in base64.
@@ -44,6 +48,7 @@ def make_app(pool: SessionPool, *, host: str, token: str | None) -> tornado.web.
             (r"/+(?:v1/+)?tci/+execute", ExecuteHandler, shared),
             (r"/+(?:v1/+)?tci/+sessions", SessionsHandler, shared),
             (r"/+(?:v1/+)?tci/+sessions/+([^/]+)", SessionHandler, shared),
+            (r"/+(?:v1/+)?tci/+sessions/+([^/]+)/+exchange", ExchangeHandler, shared),
             (r"/+(?:v1/+)?openapi\.json", OpenAPIHandler, shared),
         ],
         default_handler_class=NotFoundHandler,
@@ -95,7 +100,7 @@ class ServiceHandler(tornado.web.RequestHandler):
         Raises:
             RequestRejected: another server was meant, the token is wrong, or the method is.
         """
-        if not _is_own_host(self.request.headers.get("Host", ""), self._host):
+        if not is_own_host(self.request.headers.get("Host", ""), self._host):
             # A page in a browser can make its own name resolve to this address (DNS rebinding).
             raise RequestRejected("The Host header names another server.", status=403)
         if self._token is not None and not self.is_public and not self._is_authorized(self._token):
@@ -123,7 +128,7 @@ class ServiceHandler(tornado.web.RequestHandler):
 
     def set_default_headers(self) -> None:
         """Say with each answer what this server has beside the vendor's contract."""
-        self.set_header(EXTENSIONS_HEADER, END_SESSIONS)
+        self.set_header(EXTENSIONS_HEADER, f"{END_SESSIONS}, {EXCHANGE}")
 
     async def _dispatch(self, *parts: str) -> None:
         if self._rejection is not None:
@@ -151,9 +156,13 @@ class ServiceHandler(tornado.web.RequestHandler):
 
     def send_json(self, answer: Any, status: int = _OK) -> None:
         """Answer in JSON."""
+        self.send_text(json.dumps(answer), status)
+
+    def send_text(self, answer: str, status: int = _OK) -> None:
+        """Answer with JSON text."""
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps(answer).encode())
+        self.finish(answer.encode("utf-8", "replace"))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with the service's shape of an error."""
@@ -211,9 +220,12 @@ class ExecuteHandler(ServiceHandler):
     method = "POST"
 
     async def respond(self, *_parts: str) -> None:
-        """Run code."""
+        """Run code; or where that were to start a relay, begin a session, which needs none."""
         request = ExecuteRequest.from_json(self.read_json())
-        response = await self.wait_for(self._pool.execute(request))
+        if EXCHANGE in extensions(self.request.headers):
+            response = await self.wait_for(self._pool.begin(request.session_id))
+        else:
+            response = await self.wait_for(self._pool.execute(request))
         outputs = [{"type": output.type, "data": output.data} for output in response.outputs]
         data = {"session_id": response.session_id, "status": "success", "outputs": outputs}
         self.send_json({"data": data, "errors": None})
@@ -224,9 +236,7 @@ class SessionsHandler(ServiceHandler):
 
     async def respond(self, *_parts: str) -> None:
         """List the live sessions."""
-        sessions = [
-            session.to_json() for session in await self.wait_for(self._pool.live_sessions())
-        ]
+        sessions = [session.to_json() for session in self._pool.live_sessions()]
         self.send_json({"data": {"sessions": sessions}, "errors": None})
 
 
@@ -240,6 +250,18 @@ class SessionHandler(ServiceHandler):
         [session_id] = parts
         self._pool.end(session_id)
         self.send_json({"data": {"session_id": session_id}, "errors": None})
+
+
+class ExchangeHandler(ServiceHandler):
+    """`POST /tci/sessions/{id}/exchange`, which the vendor's contract does not have."""
+
+    method = "POST"
+
+    async def respond(self, *parts: str) -> None:
+        """Exchange messages with a session's interpreter."""
+        [session_id] = parts
+        request = ExchangeRequest.from_json(self.read_json())
+        self.send_text(await self.wait_for(self._pool.exchange(session_id, request)))
 
 
 class OpenAPIHandler(ServiceHandler):
@@ -259,7 +281,7 @@ class NotFoundHandler(ServiceHandler):
         """Say what there is."""
         raise RequestRejected(
             "There is only POST /v1/tci/execute, GET /v1/tci/sessions, DELETE "
-            "/v1/tci/sessions/{id} and GET /openapi.json.",
+            "/v1/tci/sessions/{id}, POST /v1/tci/sessions/{id}/exchange and GET /openapi.json.",
             status=404,
         )
 
@@ -267,26 +289,3 @@ class NotFoundHandler(ServiceHandler):
 def _reject_constant(name: str) -> None:
     """Python's reader takes NaN and Infinity, which JSON doesn't have."""
     raise ValueError(f"{name} is no value of JSON")
-
-
-def _is_own_host(header: str, host: str) -> bool:
-    """Whether a Host header names this server.
-
-    A name that somebody else controls is never ours. An address is, where the server is bound
-    beyond loopback: no rebinding leads to a literal address.
-    """
-    try:
-        name = urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return False
-    if name == host.lower() or is_loopback(name):
-        return True
-    return not is_loopback(host) and (name == socket.gethostname().lower() or _is_address(name))
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

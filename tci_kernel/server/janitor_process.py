@@ -25,9 +25,9 @@ LOOKS = 2
 ATTEMPTS = 20
 
 # Stand in the environment of each interpreter, and so of all that its code starts: the server's
-# root directory, and the working directory of the session.
+# root directory, and the session's id.
 ROOT_VARIABLE = "TCI_SERVER_ROOT"
-SESSION_VARIABLE = "TCI_SESSION_DIRECTORY"
+SESSION_VARIABLE = "TCI_SERVER_SESSION"
 
 
 def remaining(lines: Iterable[str]) -> set[int]:

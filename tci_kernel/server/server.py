@@ -30,7 +30,7 @@ from tci_kernel.server.places.bubblewrap import Limits
 from tci_kernel.server.places.host import HostPlace
 from tci_kernel.server.places.sandbox import SandboxPlace
 from tci_kernel.server.sessions import SessionPool
-from tci_kernel.server.supply import InterpreterSupply
+from tci_kernel.server.supply import WorkspaceSupply
 
 # Seconds that a session lives where nothing else is said: the service's documented 60 minutes.
 SESSION_LIFETIME = 3600.0
@@ -140,7 +140,7 @@ class LocalServer(Configurable):
         self.most_sessions = min(self.max_sessions, limits.sessions_for(files))
         root = limits.make_root()
         self._janitor = Janitor(root)
-        supply = InterpreterSupply(
+        supply = WorkspaceSupply(
             self._place_maker(root),
             self._janitor,
             self.kernel_name,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
 
 from tci_kernel.client.schema import ExecuteRequest, ExecuteResponse, Output, SessionInfo
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server import files as request_files
-from tci_kernel.server.interpreter import Interpreter
-from tci_kernel.server.supply import InterpreterSupply
+from tci_kernel.server.exchange_request import ExchangeRequest
+from tci_kernel.server.supply import WorkspaceSupply
+from tci_kernel.server.workspace import Workspace
 
 # How many ended sessions are remembered, to say what became of them.
 _MAX_ENDED = 1_000
@@ -21,15 +20,13 @@ _MAX_ENDED = 1_000
 # sleeps, nor the end of an idle interpreter raises an event.
 _WATCH_INTERVAL = 1.0
 
-_DIED = "ended: its interpreter died"
-
 
 class PooledSession:
-    """A session: an interpreter with its working directory, and a time to live."""
+    """A session: a workspace, and a time to live."""
 
-    def __init__(self, interpreter: Interpreter, lifetime: float) -> None:
-        self.id = interpreter.session_id
-        self.interpreter = interpreter
+    def __init__(self, workspace: Workspace, lifetime: float) -> None:
+        self.id = workspace.session_id
+        self.workspace = workspace
         self.started_at = self.last_execute_at = datetime.now(UTC)
         self.expires_at = self.started_at + timedelta(seconds=lifetime)
         self.execute_count = 0
@@ -46,9 +43,10 @@ class PooledSession:
         """What became of it once it has expired."""
         return f"expired at {self.expires_at.isoformat(timespec='seconds')}"
 
-    async def is_live(self) -> bool:
-        """Whether it is to be listed: it may be over before anybody has ended it."""
-        return self.seconds_left > 0 and await self.interpreter.is_alive()
+    def note_use(self, cells: int) -> None:
+        """Note that code was run in it."""
+        self.execute_count += cells
+        self.last_execute_at = datetime.now(UTC) if cells else self.last_execute_at
 
     def info(self) -> SessionInfo:
         """The session as a listing shows it."""
@@ -61,12 +59,12 @@ class SessionPool:
     """All sessions of a server.
 
     Args:
-        supply: gives each session its interpreter.
+        supply: gives each session its workspace.
         lifetime: seconds that a session lives.
         max_sessions: how many may live at once.
     """
 
-    def __init__(self, supply: InterpreterSupply, *, lifetime: float, max_sessions: int) -> None:
+    def __init__(self, supply: WorkspaceSupply, *, lifetime: float, max_sessions: int) -> None:
         self._supply = supply
         self._lifetime = lifetime
         self._max_sessions = max_sessions
@@ -102,26 +100,41 @@ class SessionPool:
         return ExecuteResponse(session.id, outputs)
 
     async def _run(
-        self, session: PooledSession, code: str, files: Sequence[tuple[PurePosixPath, bytes]]
+        self, session: PooledSession, code: str, files: request_files.Decoded
     ) -> list[Output]:
-        """Run code in a session, after all earlier calls.
-
-        If its interpreter dies, the session has ended before the caller hears of the death.
-        """
+        """Run code in a session, after all earlier calls."""
         async with session.lock:
-            await session.interpreter.wait_until_idle()
-            await self._end_if_dead(session)
             self._find(session.id)  # it may have ended while this call waited
-            await session.interpreter.write(files)
-            session.execute_count += 1
-            session.last_execute_at = datetime.now(UTC)
-            outputs = await session.interpreter.execute(code)
-            await self._end_if_dead(session)
-            return outputs
+            session.note_use(1)
+            return await session.workspace.execute(code, files)
 
-    async def live_sessions(self) -> list[SessionInfo]:
+    async def begin(self, session_id: str | None) -> ExecuteResponse:
+        """Begin a session without running anything; of one that is there, see that it is.
+
+        Raises:
+            RequestRejected: as `execute`.
+        """
+        session = await self.create() if session_id is None else self._find(session_id)
+        return ExecuteResponse(session.id, [])
+
+    async def exchange(self, session_id: str, request: ExchangeRequest) -> str:
+        """Answer an exchange with a session's interpreter; gives JSON. Several may wait at once.
+
+        Raises:
+            RequestRejected: a bad file, or an unknown or expired session.
+        """
+        session = self._find(session_id)
+        if request.is_ping:
+            return session.workspace.hello()
+        answer, cells = await session.workspace.exchange(request.fields, request.files)
+        self._find(session_id)  # it may have ended meanwhile, and the interpreter with it
+        session.note_use(cells)
+        return answer
+
+    def live_sessions(self) -> list[SessionInfo]:
         """The live sessions, oldest first."""
-        return [session.info() for session in [*self._sessions.values()] if await session.is_live()]
+        sessions = [*self._sessions.values()]
+        return [session.info() for session in sessions if session.seconds_left > 0]
 
     def end(self, session_id: str) -> None:
         """End a session, and with it the call that runs in it.
@@ -146,7 +159,7 @@ class SessionPool:
             RequestRejected: there are too many, or the interpreter does not start.
         """
         for session in [*self._sessions.values()]:
-            await self._end_if_over(session)
+            self._end_if_over(session)
         if len(self._sessions) + self._starting >= self._max_sessions:
             raise self._limit_reached()
         self._starting += 1
@@ -178,26 +191,15 @@ class SessionPool:
     async def _watch(self, session: PooledSession) -> None:
         while session.id in self._sessions:
             await asyncio.sleep(min(_WATCH_INTERVAL, session.seconds_left))
-            await self._end_if_over(session)
+            self._end_if_over(session)
+            await session.workspace.tidy()
 
-    async def _end_if_over(self, session: PooledSession) -> None:
-        """End a session that has expired, or whose interpreter died between two calls.
-
-        A call whose interpreter dies has outputs to take and a death to tell: it ends the session
-        itself.
-        """
+    def _end_if_over(self, session: PooledSession) -> None:
         if session.seconds_left <= 0:
             self._end(session, session.expiry)
-        elif not await session.interpreter.is_alive() and not session.lock.locked():
-            self._end(session, _DIED)
-
-    async def _end_if_dead(self, session: PooledSession) -> None:
-        """End a session whose interpreter died; called while its lock is held."""
-        if not await session.interpreter.is_alive():
-            self._end(session, _DIED)
 
     def _end(self, session: PooledSession, reason: str) -> None:
-        """Forget a session at once. Its interpreter is closed in a task that no hang-up cancels."""
+        """Forget a session at once. Its workspace is closed in a task that no hang-up cancels."""
         if self._sessions.pop(session.id, None) is None:
             return
         self._end_reasons[session.id] = reason
@@ -205,12 +207,12 @@ class SessionPool:
             self._end_reasons.popitem(last=False)
         if session.watcher is not None:
             session.watcher.cancel()
-        task = asyncio.create_task(self._close_interpreter(session, reason))
+        task = asyncio.create_task(self._close_workspace(session, reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _close_interpreter(self, session: PooledSession, reason: str) -> None:
-        await session.interpreter.close(f"SessionEnded: session {session.id} {reason}.")
+    async def _close_workspace(self, session: PooledSession, reason: str) -> None:
+        await session.workspace.close(f"SessionEnded: session {session.id} {reason}.")
         self._prepare_spare()
 
     def _limit_reached(self) -> RequestRejected:

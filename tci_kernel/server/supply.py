@@ -1,4 +1,4 @@
-"""Starts the interpreters of a server, and keeps one ready for the next session."""
+"""Makes the workspaces of a server, and keeps one ready for the next session."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server.channels import MOST_MESSAGE
-from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.janitor import Janitor
 from tci_kernel.server.places.base import Maker
+from tci_kernel.server.workspace import Workspace
 
 # The form of the service's ids: `ses_` and 21 alphanumerics.
 _ALPHABET = string.ascii_letters + string.digits
@@ -27,16 +27,16 @@ _ID_LENGTH = 21
 
 @dataclass(frozen=True, slots=True)
 class _Spare:
-    """An interpreter that waits for its session, and what to compare before it gets one.
+    """A workspace that waits for its session, and what to compare before it gets one.
 
     Attributes:
-        interpreter: it has started.
-        started: when it was started, in ns since 1970.
+        workspace: its interpreter has started.
+        started: when that was started, in ns since 1970.
         kernelspec: the file that it was started from, and when that was written.
         packages: where packages for it are installed.
     """
 
-    interpreter: Interpreter
+    workspace: Workspace
     started: int
     kernelspec: tuple[Path, int]
     packages: Sequence[Path]
@@ -49,15 +49,15 @@ class _Spare:
         return (
             kernelspec == self.kernelspec
             and all(_modification_time(directory) < self.started for directory in self.packages)
-            and await self.interpreter.is_alive()
+            and await self.workspace.interpreter.is_alive()
         )
 
 
-class InterpreterSupply:
-    """Where sessions get their interpreters from, each in a place with a session's id.
+class WorkspaceSupply:
+    """Where sessions get their workspaces from.
 
     Args:
-        make_place: makes the place of each interpreter.
+        make_place: makes the place of each, with a session's id.
         janitor: removes what is left if this process is killed.
         kernel_name: the kernelspec of each interpreter.
         sockets: how many of ZeroMQ's sockets there may be.
@@ -77,60 +77,60 @@ class InterpreterSupply:
         self._context.setsockopt(zmq.MAXMSGSIZE, MOST_MESSAGE)
 
     def prepare_spare(self) -> None:
-        """Start an interpreter for the next `take`, unless that was tried already."""
+        """Make a workspace for the next `take`, unless that was tried already."""
         if self._spare is None:
             self._spare = asyncio.create_task(self._start_spare())
 
-    async def take(self) -> Interpreter:
-        """Give an interpreter: the prepared one, which may be starting still, or else a new one.
+    async def take(self) -> Workspace:
+        """Give a workspace: the prepared one, which may be starting still, or else a new one.
 
         Raises:
-            RequestRejected: it does not start.
+            RequestRejected: its interpreter does not start.
         """
         spare, self._spare = self._spare, None
         if spare is not None:
             with suppress(RequestRejected):  # what keeps a new one from starting now will say so
                 prepared = await spare
                 if await prepared.is_usable(self._kernelspec()):
-                    return prepared.interpreter
-                await asyncio.shield(prepared.interpreter.close("never used"))
+                    return prepared.workspace
+                await asyncio.shield(prepared.workspace.close("never used"))
         return await self._start()
 
     async def close(self) -> None:
-        """End the prepared interpreter, and the sockets of all."""
+        """End the prepared workspace, and the sockets of all."""
         if self._spare is not None:
             self._spare.cancel()
             [prepared] = await asyncio.gather(self._spare, return_exceptions=True)
             if isinstance(prepared, _Spare):
-                await prepared.interpreter.close("never used")
+                await prepared.workspace.close("never used")
         self._context.destroy(linger=0)
 
     async def _start_spare(self) -> _Spare:
         started, kernelspec = time.time_ns(), self._kernelspec()
-        interpreter = await self._start()
+        workspace = await self._start()
         try:
-            packages = await interpreter.package_directories()
+            packages = await workspace.interpreter.package_directories()
         except BaseException:
-            await asyncio.shield(interpreter.close("never used"))
+            await asyncio.shield(workspace.close("never used"))
             raise
-        return _Spare(interpreter, started, kernelspec, packages)
+        return _Spare(workspace, started, kernelspec, packages)
 
     def _kernelspec(self) -> tuple[Path, int]:
         directory = KernelSpecManager().find_kernel_specs().get(self._kernel_name.lower(), "")
         path = Path(directory, "kernel.json")
         return path, _modification_time(path)
 
-    async def _start(self) -> Interpreter:
-        """Start an interpreter whole, or leave nothing of it."""
+    async def _start(self) -> Workspace:
+        """Start a workspace's interpreter whole, or leave nothing of it."""
         self._last_number += 1
         place = self._make_place(_new_session_id(), self._last_number)
-        interpreter = Interpreter(place, self._context, self._janitor)
+        workspace = Workspace(place, self._context, self._janitor)
         try:
-            await interpreter.start()
+            await workspace.start()
         except BaseException:
-            await asyncio.shield(interpreter.close("never started"))
+            await asyncio.shield(workspace.close("never started"))
             raise
-        return interpreter
+        return workspace
 
 
 def _new_session_id() -> str:

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from tci_kernel.client.schema import ExecuteRequest, Output
-from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.server import LocalServer
 from tci_kernel.server.sessions import PooledSession, SessionPool
+from tci_kernel.server.workspace import Workspace
 
 
 class EmbeddedServer:
@@ -24,7 +24,7 @@ class EmbeddedServer:
         """Wait until the spare interpreter is ready; gives its process id."""
         task = self.pool._supply._spare
         assert task is not None
-        return process_id((await task).interpreter)
+        return process_id((await task).workspace)
 
     async def outputs(self, code: str, session: PooledSession | None = None) -> list[Output]:
         """Run code in a session, or in a new one."""
@@ -46,9 +46,10 @@ async def embedded(**traits: str | int) -> AsyncIterator[EmbeddedServer]:
         await server.aclose()
 
 
-def process_id(interpreter: Interpreter) -> int:
-    assert interpreter._pid is not None
-    return interpreter._pid
+def process_id(workspace: Workspace) -> int:
+    """The process of a workspace's interpreter."""
+    assert workspace.interpreter.pid
+    return workspace.interpreter.pid
 
 
 async def kill(pid: int) -> None:
@@ -60,5 +61,4 @@ async def kill(pid: int) -> None:
 
 def outputs_so_far(session: PooledSession) -> list[Output]:
     """What the code that runs in a session has produced."""
-    execution = session.interpreter._execution
-    return execution.collector.outputs() if execution else []
+    return session.workspace.interpreter.calls.outputs_so_far()

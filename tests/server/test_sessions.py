@@ -176,7 +176,7 @@ async def test_a_session_that_is_over_is_neither_listed_nor_found() -> None:
     async with embedded() as server:
         session = await server.pool.create()
         session.expires_at = datetime.now(UTC)
-        assert await server.pool.live_sessions() == []
+        assert server.pool.live_sessions() == []
         with pytest.raises(RequestRejected, match="expired at") as raised:
             await server.outputs("1", session)
         assert raised.value.code == "session_ended"
@@ -280,7 +280,7 @@ def test_a_session_that_is_not_there_cannot_be_ended(service: Service, session_i
 
 def test_each_answer_says_what_there_is_beside_the_contract(service: Service) -> None:
     for path in ("/tci/sessions", "/nothing", "/tci/sessions/nothing"):
-        assert service.http.get(path).headers["TCI-Extensions"] == "end-sessions"
+        assert service.http.get(path).headers["TCI-Extensions"] == "end-sessions, exchange"
 
 
 def test_no_session_ends_without_the_token(service: Service, session_id: str) -> None:

@@ -50,7 +50,7 @@ def counted(
     Args:
         base_url: the server's.
         delay: seconds that each request is on its way, and its answer comes at once.
-        without: headers of answers that are left out.
+        without: headers that are left out, of requests and of answers.
     """
     target = urlsplit(base_url)
 
@@ -60,7 +60,7 @@ def counted(
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             proxy.seen.append((self.command, body))
-            headers = dict(_passed_on(self.headers.items()))
+            headers = dict(_passed_on(self.headers.items(), without))
             if delay and select([self.connection], [], [], delay)[0]:
                 self.close_connection = True  # the caller has hung up meanwhile
                 return

@@ -15,11 +15,12 @@ QuietRun = Callable[[str], Awaitable[str]]
 
 
 class Place(Protocol):
-    """A place for one interpreter, with a working directory of its own.
+    """A place for one interpreter after another, with a working directory of its own.
 
     Attributes:
         session_id: of the session that the interpreter is for; no two places have the same.
-        is_contained: whether all that code starts there ends with the interpreter by itself.
+        is_contained: whether all that code starts and writes there ends with the interpreter by
+            itself.
     """
 
     session_id: str
@@ -35,7 +36,8 @@ class Place(Protocol):
     def opened(self) -> AbstractContextManager[dict[str, Any]]:
         """Make what the interpreter needs; gives the keyword arguments of `start_kernel`.
 
-        Left once it has been called.
+        Left once it has been called. Another interpreter finds the files of the one before it,
+        where they are not contained in that.
 
         Raises:
             OSError: (on entry) there is no room for it.
@@ -58,8 +60,11 @@ class Place(Protocol):
             RequestRejected: one of them can't be written; says which and why.
         """
 
+    def sweep(self) -> None:
+        """Once the process has ended, end what its code has started beside it. Takes its time."""
+
     def close(self) -> None:
-        """Once the process has ended, remove what there is of it. Takes its time."""
+        """Once all that has ended, remove what there is of it. Takes its time."""
 
 
 # Makes the place of a session, by its id and its number among all of a server.

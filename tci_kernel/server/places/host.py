@@ -66,7 +66,8 @@ class HostPlace:
     @contextmanager
     def opened(self) -> Iterator[dict[str, Any]]:
         """See `Place`."""
-        self._directory.mkdir()
+        self._directory.mkdir(exist_ok=True)
+        shutil.rmtree(self._runtime_directory, ignore_errors=True)  # of an interpreter before
         environment = self._environment()
         with self._log.open("wb") as log:
             yield {"cwd": str(self._directory), "env": environment, "stdout": log, "stderr": log}
@@ -87,7 +88,7 @@ class HostPlace:
             name: value for name, value in os.environ.items() if name not in _HOST_VARIABLES
         }
         environment |= {"IPYTHONDIR": str(ipython), "JUPYTER_RUNTIME_DIR": str(runtime)}
-        environment[janitor_process.SESSION_VARIABLE] = str(self._directory)
+        environment[janitor_process.SESSION_VARIABLE] = self.session_id
         return environment | self._marks
 
     def log(self) -> str:
@@ -112,8 +113,11 @@ class HostPlace:
         except staging.Unwritable as error:
             raise request_files.rejection(error.number, error.problem) from error
 
+    def sweep(self) -> None:
+        """See `Place`: what has left the interpreter's group is found by its environment."""
+        janitor_process.kill_strays(janitor_process.SESSION_VARIABLE, self.session_id)
+
     def close(self) -> None:
-        """End what the code has started in groups of their own, and remove its files."""
-        janitor_process.kill_strays(janitor_process.SESSION_VARIABLE, str(self._directory))
+        """See `Place`."""
         for directory in (self._directory, self._runtime_directory):
             shutil.rmtree(directory, ignore_errors=True)  # the janitor removes what is left

@@ -125,6 +125,7 @@ class SandboxPlace:
     def opened(self) -> Iterator[dict[str, Any]]:
         """See `Place`."""
         self._provisioner.kernel_spec = self._manager.kernel_spec  # raises where there is none now
+        self.close()  # what there is of an interpreter before
         self._outside.mkdir()
         (self._outside / "ipython_config.json").write_text(IPYTHON_CONFIG)
         uid = self._uid if bubblewrap.can_become(self._uid) else os.getuid()
@@ -175,8 +176,11 @@ class SandboxPlace:
         arguments = {"directory": self._working_directory, "files": texts}
         _check_written(await run(loader.program("staging", arguments)))
 
-    def close(self) -> None:
+    def sweep(self) -> None:
         """See `Place`. What is inside has ended with the process."""
+
+    def close(self) -> None:
+        """See `Place`."""
         if self._log is not None:
             os.close(self._log)
             self._log = None

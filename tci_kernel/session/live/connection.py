@@ -17,7 +17,7 @@ from tci_kernel.session.live.endings import died, going_on
 from tci_kernel.session.live.exchange import DEAD, FAILED, Incoming
 from tci_kernel.session.live.haste import Haste
 from tci_kernel.session.live.installation import LiveUnavailable
-from tci_kernel.session.live.link import GATHER, Link, News, RelayLost
+from tci_kernel.session.live.link import Link, News
 from tci_kernel.session.live.pending import (
     USERNAME,
     Pending,
@@ -30,6 +30,7 @@ from tci_kernel.session.live.pending import (
 from tci_kernel.session.live.shapes import checked
 from tci_kernel.session.live.subshells import Subshells
 from tci_kernel.session.live.watch import Watch
+from tci_kernel.session.live.ways import RelayLost
 
 # What the interpreter publishes that a client may see.
 PUBLISHED = frozenset(
@@ -59,6 +60,9 @@ CONTROL = frozenset(
 # between looks at them.
 BEHIND = 2_000
 BEHIND_PAUSE = 0.05
+
+# Seconds before which an answer comes early that has no reason to.
+HASTE = 0.05
 
 Listener = Callable[[Message], Awaitable[None]]
 
@@ -94,6 +98,7 @@ class Connection:
         self._exchanging: asyncio.Task[None] | None = None
         self._last_header: Mapping[str, Any] | None = None  # of a client's last cell
         self._haste = Haste()
+        self._untold = ""  # how an interpreter has ended, where nobody has heard of it
         self._interpreter = 0  # its number, as was last heard; 0 for one that has ended
 
     def begin(self, pending: Pending, channel: str, request: Mapping[str, Any]) -> None:
@@ -158,13 +163,14 @@ class Connection:
         """Stop listening. The interpreter lives on."""
         if self._exchanging is not None:
             self._exchanging.cancel()
+        self.link.close()
 
     # -- exchanges ---------------------------------------------------------------------------
 
     async def _exchange(self) -> None:
         """Make exchanges while something is to be sent or to be waited for."""
         while True:
-            if not self._pending and not self.link.has_more:
+            if self._is_idle() and (self.link.way.idle_wait is None or not self._interpreter):
                 pause = self.watch.pause(runs_on=self.link.dropped.run_on)
                 if pause is None:
                     return
@@ -185,11 +191,17 @@ class Connection:
                 self._fail_all(problem)
                 return
             took = time.monotonic() - begun
-            self._haste.note(is_early=took < min(GATHER, wait) and not self._answers(news))
+            self._haste.note(is_early=took < min(HASTE, wait) and not self._answers(news))
             await self._take(news)
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is to be sent, and nothing that was sent has to be answered."""
+        return not self._pending and not self.link.has_more
 
     def _answers(self, news: News) -> bool:
         """Whether there is a reason to give news at once: a request's reply, or much output."""
+        if self.link.way.gather < HASTE:
+            return bool(news.incoming)
         is_full = news.answer.more and bool(news.incoming)
         replied = (one for one in news.incoming if one.channel != "iopub")
         return is_full or any(one.parent_id in self._pending for one in replied)
@@ -203,7 +215,9 @@ class Connection:
 
         While nothing runs it must not stand in the way of what is sent next.
         """
-        if self.link.dropped.run_on and not self._pending and not self.link.has_more:
+        if self.link.way.idle_wait is not None:
+            return self.link.way.idle_wait
+        if self.link.dropped.run_on and self._is_idle():
             return 0.0
         is_starting = self.link.answer is None  # it has nothing to show yet
         return self.watch.wait(is_starting=is_starting)
@@ -231,6 +245,7 @@ class Connection:
 
     async def _take(self, news: News) -> None:
         """Give each message to who waits for it."""
+        self._tell_end()
         for incoming in news.incoming:
             readable = checked(incoming)
             if readable is not None and not self._is_given_up(readable):
@@ -245,6 +260,7 @@ class Connection:
             if self._interpreter:
                 self._end_old(news.old, interpreter.before)
             self._interpreter = interpreter.number
+            self._tell_end()
         joined = self._joined()
         if joined is not None and not (news.answer.running or news.answer.more):
             self._pending.pop(joined.msg_id, None)
@@ -272,9 +288,18 @@ class Connection:
             del self._pending[one.msg_id]
             for item in died(reason, one.cell):
                 one.arrived.put_nowait(item)
-        if not old and reason and self.foreground is not None:
-            text = f"The interpreter has ended ({reason}): this is a new one, without variables.\n"
+        if not old:
+            self._untold = reason
+
+    def _tell_end(self) -> None:
+        """Have the user read, with the next cell, of an end that no cell has told of."""
+        if self._untold and self.foreground is not None:
+            text = (
+                f"The interpreter has ended ({self._untold}): this is a new one, without "
+                "variables.\n"
+            )
             self.foreground.arrived.put_nowait(stream("stderr", text))
+            self._untold = ""
 
     async def _deliver(self, incoming: Incoming) -> None:
         message = incoming.message

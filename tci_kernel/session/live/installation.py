@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 from tci_kernel.client.client import TCIClient
 from tci_kernel.client.retry import Backoff
-from tci_kernel.client.schema import ExecuteResponse, decoded
+from tci_kernel.client.schema import EXCHANGE, ExecuteResponse, decoded
 from tci_kernel.core.errors import ExecutionRefused, InvalidAnswer, ServiceError, TCIError
 from tci_kernel.core.text import duration, wrapped
 from tci_kernel.remote import loader
@@ -15,11 +15,15 @@ from tci_kernel.remote.companion import MODULE as COMPANION
 from tci_kernel.remote.exchanges import VERSION
 from tci_kernel.remote.relay import MODULE
 from tci_kernel.session.live.exchange import exchange_call, printed
+from tci_kernel.session.live.ways import RelayWay, ServiceWay, Way
 from tci_kernel.session.runner import RunnerOptions
 
 # Seconds of the first pause before an exchange is made again, and of the longest.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
+
+# Asks for the greeting, and starts nothing.
+PING = '{"ping": true}'
 
 # How a service answers that does not take so much code: bad request, too large, not understood.
 _NOT_TAKEN = (400, 413, 422)
@@ -36,6 +40,7 @@ class Installation:
         client: how the service is reached.
         session_id: the session; None for one that sending the relay begins.
         options: what the user has set.
+        name: of the client, as exchanges have it.
         joins: whether the session was another's before: its relay is joined, none is started.
 
     Attributes:
@@ -44,11 +49,19 @@ class Installation:
     """
 
     def __init__(
-        self, client: TCIClient, session_id: str | None, options: RunnerOptions, *, joins: bool
+        self,
+        client: TCIClient,
+        session_id: str | None,
+        options: RunnerOptions,
+        name: str,
+        *,
+        joins: bool,
     ) -> None:
         self._client = client
         self._options = options
+        self._name = name
         self._joins = joins
+        self._has_exchange = False
         self._was_strange = False  # whether an answer could not be read
         self.session_id = session_id
         self.count = 1
@@ -63,22 +76,36 @@ class Installation:
             LiveUnavailable: the relay can't be had, or the service does not take it.
             TCIError: nothing came of it: another attempt may succeed.
         """
-        code = exchange_call('{"ping": true}') if self._joins else _launch()
+        code = exchange_call(PING) if self._joins else _launch()
         backoff = new_backoff(self._options)
         answer: ExecuteResponse | None = None
         is_last = False
         while answer is None:
             try:
-                answer = await self._client.execute(code, self.session_id)
+                answer = await self._client.execute(code, self.session_id, offers_exchange=True)
+                # If it ran in another session than this one, the first cell will say so.
+                self.session_id = self.session_id or answer.session_id
+                greeting = await self._greeting(answer)
             except TCIError as error:
                 pause = self._pause(error, backoff, is_last=is_last)
                 # Where it would begin a session, it is sent once more at most: each costs.
                 is_last = is_last or (error.may_have_run and self.session_id is None)
                 yield trouble(error, pause)
                 await asyncio.sleep(pause)
-        # If it ran in another session than this one, the first cell will say so.
-        self.session_id = self.session_id or answer.session_id
-        self._greet(answer)
+        self._greet(greeting)
+
+    def way(self) -> Way:
+        """How exchanges get there, as far as is known."""
+        if self._has_exchange and self.session_id is not None:
+            return ServiceWay(self._client, self.session_id)
+        return RelayWay(self._client, self.session_id, self._name)
+
+    async def _greeting(self, answer: ExecuteResponse) -> str:
+        """What is said of itself by whoever answers exchanges; JSON, as a rule."""
+        self._has_exchange = EXCHANGE in self._client.extensions
+        if self._has_exchange and self.session_id is not None:
+            return (await self._client.exchange(self.session_id, PING.encode())).decode()
+        return printed(answer.outputs) or "{}"
 
     def _pause(self, error: TCIError, backoff: Backoff, *, is_last: bool) -> float:
         """Seconds until the relay is sent again; or raises what has failed."""
@@ -95,10 +122,10 @@ class Installation:
             raise error
         return pause
 
-    def _greet(self, answer: ExecuteResponse) -> None:
-        """Take note of what the relay says of itself."""
+    def _greet(self, greeting: str) -> None:
+        """Take note of what the relay says of itself, or the service in its place."""
         try:
-            hello = decoded(printed(answer.outputs) or "{}")
+            hello = decoded(greeting)
         except ValueError as error:
             raise LiveUnavailable(f"the relay's answer can't be read: {error}") from error
         if not isinstance(hello, dict) or "relay" not in hello:

@@ -3,65 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import math
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from tci_kernel.client.client import TCIClient
-from tci_kernel.client.failures import failure
 from tci_kernel.client.retry import Backoff
-from tci_kernel.client.schema import ExecuteResponse
 from tci_kernel.core.cell import File
 from tci_kernel.core.errors import InvalidAnswer, TCIError
-from tci_kernel.remote.exchanges import CLIENTS
 from tci_kernel.session.live.dropped import DroppedExchanges
-from tci_kernel.session.live.exchange import (
-    Answer,
-    Assembly,
-    Incoming,
-    exchange_call,
-    printed,
-    read,
-    request_text,
-)
+from tci_kernel.session.live.exchange import Answer, Assembly, Incoming
 from tci_kernel.session.live.installation import Installation, new_backoff, trouble
 from tci_kernel.session.live.outgoing import Outgoing
+from tci_kernel.session.live.ways import FORGOTTEN, RelayLost
 from tci_kernel.session.runner import RunnerOptions
-
-# Seconds that an exchange waits, after the first news, for more to come.
-GATHER = 0.05
-
-# Seconds of silence, beyond those that an exchange waits, after which its answer is taken for lost:
-# a connection may be dead without a word, and a gateway may have forgotten it.
-SILENCE = 30.0
 
 # Seconds that an exchange may always wait, whatever was cut off before.
 SHORTEST_WAIT = 1.0
-
-# Characters of messages beyond which they travel in a file: code is slow to be read.
-LARGE = 100_000
-
-_REPLACED = "The session's interpreter is another one than before: variables are gone."
-_FORGOTTEN = (
-    f"More than {CLIENTS} kernels use this session, which has forgotten this one: the next cell\n"
-    "connects again. Variables are there."
-)
-
-
-class RelayLost(Exception):
-    """What was sent before has no answer any more. Its text says why.
-
-    Either the relay that was there is no longer, or it has forgotten this kernel.
-    """
-
-    def __init__(self, reason: str = _REPLACED) -> None:
-        super().__init__(reason)
 
 
 @dataclass(slots=True)
@@ -91,6 +53,7 @@ class Link:
 
     Attributes:
         session_id: the session, once there is one.
+        way: how exchanges get there, once the relay has answered.
         is_ready: whether the relay has answered.
         is_failing: whether the last exchange has failed.
         answer: the last one.
@@ -111,13 +74,15 @@ class Link:
         self._client = client
         self._options = options
         self._joins, self._restarts = joins, restarts
-        self._installation = Installation(client, session_id, options, joins=joins)
         self._name = uuid.uuid4().hex
+        self._installation = Installation(client, session_id, options, self._name, joins=joins)
+        self._left: asyncio.Task[Answer] | None = None
         self._outgoing = Outgoing()
         self._received = 0
         self._assembly = Assembly()
         self._longest_wait = math.inf
         self.session_id = session_id
+        self.way = self._installation.way()
         self.is_ready = False
         self.is_failing = False
         self.answer: Answer | None = None
@@ -137,6 +102,7 @@ class Link:
                     yield trouble
         finally:
             self.session_id = self._installation.session_id
+        self.way = self._installation.way()
         self.count = 1 if self._restarts else self._installation.count
         self.is_ready = True
         if self._joins:
@@ -247,58 +213,48 @@ class Link:
         try:
             await asyncio.wait({call, changed}, return_when=asyncio.FIRST_COMPLETED)
             if not call.done():
-                self.dropped.note_dropped(begun, wait)
+                if self.way.idle_wait is not None:
+                    self._leave(call)
+                else:
+                    self.dropped.note_dropped(begun, wait)
                 return None
-            answer = self._read(call.result())
+            answer = call.result()
             self.dropped.note_answered(begun, answer.took)
             return answer
         finally:
             changed.cancel()
-            call.cancel()
-            await asyncio.wait({call})
-            if not call.cancelled():
-                call.exception()  # asyncio complains of one that nobody has asked for
+            if call is not self._left:
+                await _cancelled(call)
 
-    def _send(self, wait: float) -> Any:
+    def _leave(self, call: asyncio.Task[Answer]) -> None:
+        """Let one end by itself, for another that has its answer end: its connection stays."""
+        self.close()
+        self._left = call
+        call.add_done_callback(_unasked)
+
+    def close(self) -> None:
+        """Let go of an exchange that was left to end by itself."""
+        if self._left is not None:
+            self._left.cancel()
+
+    def _send(self, wait: float) -> Coroutine[Any, Any, Answer]:
         fields = {
             "client": self._name,
             "acknowledged": self._received,
             "first": self._outgoing.first,
             "wait": wait,
-            "gather": GATHER,
+            "gather": self.way.gather,
             "limit": self._options.transfer_size,
             "describe": not self.info,
         }
-        texts, files = self._outgoing.take()
-        text = request_text(fields, texts)
-        if len(text) > LARGE:
-            name = f".tci-exchange-{self._name}"
-            content = base64.b64encode(text.encode()).decode()
-            files.append(File(name, content, "base64"))
-            text = json.dumps({"file": name})
-        return self._client.execute(exchange_call(text), self.session_id, files, wait + SILENCE)
-
-    def _read(self, response: ExecuteResponse) -> Answer:
-        if self.session_id is not None and response.session_id not in (None, self.session_id):
-            raise RelayLost
-        try:
-            text = printed(response.outputs)
-            if text is not None:
-                return read(text)
-        except ValueError as error:
-            raise failure("body", f"The relay's answer can't be read: {error}.") from error
-        # Where there is no relay, nothing is printed and nothing fails.
-        failed = [str(one.data) for one in response.outputs if one.type == "error"]
-        if failed := [*failed, *response.errors]:
-            raise failure("body", f"The relay did not answer: {failed[0].strip()}")
-        raise RelayLost
+        return self.way.exchange(fields, self._outgoing.take(), wait)
 
     def _news(self, answer: Answer) -> News:
         """Take note of what has arrived, on either side."""
         if self.answer is not None and answer.relay != self.answer.relay:
             raise RelayLost
         if self.answer is not None and answer.taken < self.answer.taken:
-            raise RelayLost(_FORGOTTEN)
+            raise RelayLost(FORGOTTEN)
         news = News(answer, old=self._outgoing.first - 1)
         self._outgoing.acknowledge(answer.taken)
         if answer.first > self._received + 1:
@@ -309,3 +265,16 @@ class Link:
         self.answer, self.count = answer, answer.count
         self.info = answer.interpreter.info or self.info
         return news
+
+
+async def _cancelled(call: asyncio.Task[Answer]) -> None:
+    """Cancel a call, and wait for its end."""
+    call.cancel()
+    await asyncio.wait({call})
+    _unasked(call)
+
+
+def _unasked(call: asyncio.Task[Answer]) -> None:
+    """Ask how a call has ended that nobody waits for: asyncio complains otherwise."""
+    if not call.cancelled():
+        call.exception()

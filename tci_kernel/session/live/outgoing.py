@@ -85,12 +85,11 @@ class Outgoing:
         """Wait until a message is added that `take` has not given."""
         await self._changed.wait()
 
-    def take(self) -> tuple[list[str], list[File]]:
-        """The texts of all messages, and their files, for an attempt to send them."""
+    def take(self) -> list[tuple[str, Sequence[File]]]:
+        """The texts of all messages, each with its files, for an attempt to send them."""
         self._changed.clear()
         self._going = self.last
-        texts = [message.text for message in self._messages]
-        return texts, [file for message in self._messages for file in message.files]
+        return [(message.text, message.files) for message in self._messages]
 
     def note_tried(self) -> None:
         """Note that what `take` gave last may have arrived."""
