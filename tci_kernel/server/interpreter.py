@@ -70,6 +70,7 @@ class Interpreter:
         self._manager = place.make_manager(context)
         self._waiting: list[dict[str, Any]] = []  # until it is ready
         self._listener: Callable[[Frames], None] | None = None
+        self._first: str | None = None  # request of exchanges; empty once it has begun
         self._interrupting: set[asyncio.Task[None]] = set()
         self._close_error = ""
         self._channels: Channels | None = None
@@ -164,6 +165,8 @@ class Interpreter:
 
     def send(self, message: dict[str, Any]) -> None:
         """See `remote.interpreter`."""
+        if self._first is None:
+            self._first = str(message["header"]["msg_id"])
         if self.state == STARTING:
             self._waiting.append(message)
         elif self.state == READY:
@@ -232,7 +235,12 @@ class Interpreter:
     def _take(self, channel: str, message: Frames | None) -> None:
         """Give a message to whom it concerns."""
         self.calls.take(channel, message)
-        if self._listener is not None and message is not None:
+        if self._listener is None or message is None:
+            return
+        if message.parent_id == self._first:
+            self._first = ""
+        # What it prints while it starts, such as warnings of its debugger, is nobody's.
+        if message.parent_id or not self._first:
             self._listener(message)
 
     def _register_process(self) -> None:

@@ -15,7 +15,7 @@ from tci_kernel.remote import loader
 from tci_kernel.remote.companion import MODULE as COMPANION
 from tci_kernel.remote.exchanges import Exchanges
 from tci_kernel.remote.frames import Frames
-from tci_kernel.remote.interpreter import DEAD, FAILED
+from tci_kernel.remote.interpreter import DEAD, ENDED, FAILED
 from tci_kernel.server.files import Decoded
 from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.janitor import Janitor
@@ -47,6 +47,7 @@ class Workspace:
         self._janitor = janitor
         self._exchanges: Exchanges | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._told: Interpreter | None = None  # of whose death its call has told
         self._news = asyncio.Event()
         self.interpreter = Interpreter(place, context, janitor)
 
@@ -74,7 +75,10 @@ class Workspace:
         await self.interpreter.calls.wait_until_idle()
         lost = await self._ensure_alive()
         await self._place.write(files, self.interpreter.calls.run_quietly)
-        outputs = await self.interpreter.calls.execute(code)
+        interpreter = self.interpreter
+        outputs = await interpreter.calls.execute(code)
+        if not await interpreter.is_alive():
+            self._told = interpreter
         return [Output("stderr", lost), *outputs] if lost else outputs
 
     async def exchange(
@@ -141,15 +145,10 @@ class Workspace:
         """Have an interpreter; gives what who calls must know of the end of the one before it."""
         if await self.interpreter.is_alive():
             return ""
-        if self.interpreter.state in (DEAD, FAILED):
-            reason = self.interpreter.reason
-            if self._exchanges is not None:
-                self._exchanges.restart()
-            else:
-                self._begin(self.interpreter.number + 1)
-        else:
-            reason = ""
-        assert self._starting is not None  # noqa: S101 - it is not alive, so it starts
+        old = self.interpreter
+        if old.state in ENDED:
+            self._restart()
+        assert self._starting is not None  # noqa: S101 - one has just begun to start
         await asyncio.shield(self._starting)
         if self.interpreter.state == FAILED:
             raise RequestRejected(
@@ -157,9 +156,15 @@ class Workspace:
                 status=500,
                 code="interpreter_failed",
             )
-        if not reason:
+        if old is self._told or old.state != DEAD:
             return ""
-        return f"The interpreter has ended ({reason}): this is a new one, without variables.\n"
+        return f"The interpreter has ended ({old.reason}): this is a new one, without variables.\n"
+
+    def _restart(self) -> None:
+        if self._exchanges is not None:
+            self._exchanges.restart()
+        else:
+            self._begin(self.interpreter.number + 1)
 
     def _follow(
         self, number: int, receive: Callable[[Frames], None], change: Callable[[], None]

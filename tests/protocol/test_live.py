@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.comms import ECHO
-from tests.support.counting import CountingProxy, counted
+from tests.support.counting import EXTENSIONS, CountingProxy, counted
 from tests.support.kernels import KernelDriver, Message, kernel, shown
 from tests.support.servers import TOKEN, ServerProcess
 from tests.support.waiting import PATIENCE, received, until
@@ -23,7 +23,8 @@ TICKS = "import time\nfor tick in range(40):\n    print('tick', tick)\n    time.
 
 @pytest.fixture(scope="module")
 def service(server: ServerProcess) -> Iterator[CountingProxy]:
-    with counted(server.base_url) as proxy:
+    """A service whose sessions are sent a relay."""
+    with counted(server.base_url, without=EXTENSIONS) as proxy:
         yield proxy
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.server.service import Service
-from tests.support.counting import CountingProxy, counted
+from tests.support.counting import EXTENSIONS, CountingProxy, counted
 from tests.support.kernels import KernelDriver, kernel, shown
 from tests.support.servers import TOKEN, serving
 from tests.support.waiting import PATIENCE
@@ -86,7 +86,7 @@ def test_a_session_that_was_attached_to_outlives_the_kernel(
 
 
 def test_a_service_that_does_not_say_that_it_can_is_not_asked(service: Service) -> None:
-    with counted(service.base_url, without=["TCI-Extensions"]) as proxy:
+    with counted(service.base_url, without=EXTENSIONS) as proxy:
         there = {"TOGETHER_BASE_URL": proxy.base_url, "TOGETHER_API_KEY": TOKEN}
         with kernel("tci", **there) as driver:
             driver.run("x = 1")

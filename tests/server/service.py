@@ -120,9 +120,9 @@ class Service:
         return self.http.delete(f"/tci/sessions/{session_id}")
 
     def end(self, *session_ids: str) -> None:
-        """End sessions by their code, as the vendor's contract has it."""
+        """End sessions."""
         for session_id in session_ids:
-            self.run("import os; os._exit(0)", session_id)
+            assert self.http.delete(f"/tci/sessions/{session_id}").status_code == 200
 
     @contextmanager
     def session(self) -> Iterator[str]:

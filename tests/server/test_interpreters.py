@@ -9,12 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tci_kernel.server import interpreter, sessions
-from tci_kernel.server.channels import receive
+from tci_kernel.server import calls
 from tests.server.embedded import embedded, kill, outputs_so_far, process_id
 from tests.server.processes import is_gone
 from tests.server.service import Service, text_file
-from tests.support.waiting import PATIENCE, soon, until
+from tests.support.waiting import soon, until
 
 
 def _running(sign: Path) -> str:
@@ -46,16 +45,16 @@ def neighbour(service: Service, session_id: str, tmp_path: Path) -> Iterator[Non
 
 @pytest.mark.usefixtures("neighbour")
 @pytest.mark.parametrize(("cause", "code"), DEATHS.items())
-def test_an_interpreter_that_dies_costs_its_own_session_alone(
+def test_an_interpreter_that_dies_costs_the_variables_of_its_own_session_alone(
     service: Service, own_session: str, cause: str, code: str
 ) -> None:
+    service.run("open('kept', 'w').close(); lost = 1", own_session)
     ran = service.run("import os, signal, time\n" + code, own_session)
     assert ran.kinds == ["error"]
     assert cause in ran.text("error")
-    assert own_session not in service.sessions()
-    error = service.refusal(own_session)
-    assert error["code"] == "session_ended"
-    assert "died" in error["message"]
+    assert own_session in service.sessions()
+    on = service.run("import os; print(os.listdir(), 'lost' in globals())", own_session)
+    assert on.outputs == [{"type": "stdout", "data": "['kept'] False\n"}]
 
 
 def test_listing_sessions_while_an_interpreter_dies_takes_nothing_from_its_call(
@@ -75,57 +74,42 @@ def test_listing_sessions_while_an_interpreter_dies_takes_nothing_from_its_call(
     assert "SIGKILL" in ran.text("error")
 
 
-async def test_a_session_has_ended_before_its_death_is_told() -> None:
-    async with embedded() as server:
-        session = await server.pool.create()
-        [told] = await server.outputs("import os; os._exit(1)", session)
-        assert session.id not in server.pool._sessions
-        assert told.data.startswith("InterpreterDied")
-
-
 async def test_what_an_interpreter_said_before_it_died_is_not_lost() -> None:
     async with embedded() as server:
         session = await server.pool.create()
         code = "import time; print('so far', flush=True); time.sleep(600)"
         call = asyncio.create_task(server.outputs(code, session))
         await soon(lambda: outputs_so_far(session), "it has said something")
-        await kill(process_id(session.interpreter))
+        await kill(process_id(session.workspace))
         said, told = await call
         assert (said.type, said.data) == ("stdout", "so far\n")
         assert told.type == "error"
 
 
-async def test_to_list_sessions_ends_none_and_one_that_is_dead_makes_room(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sessions, "_WATCH_INTERVAL", PATIENCE)
-    async with embedded(max_sessions=1) as server:
-        session = await server.pool.create()
-        await kill(process_id(session.interpreter))
-        assert await server.pool.live_sessions() == []
-        assert session.id in server.pool._sessions
-        assert await server.run("print(1)") == "1\n"
-        assert session.id not in server.pool._sessions
-        directory = session.interpreter._place._directory  # type: ignore[attr-defined]
-        await soon(lambda: not directory.exists(), "so are its files")
-
-
 @pytest.mark.usefixtures("neighbour")
-def test_an_interpreter_that_is_killed_between_two_calls_is_missed(
+def test_who_calls_next_hears_of_an_interpreter_that_died_between_two_calls(
     service: Service, own_session: str
 ) -> None:
     pid = int(service.run("import os; print(os.getpid())", own_session).text())
     psutil.Process(pid).kill()
-    until(lambda: own_session not in service.sessions(), "the session is gone")
-    assert service.refusal(own_session)["code"] == "session_ended"
+    until(lambda: not psutil.pid_exists(pid), "what there is of it is gone")
+    assert own_session in service.sessions()
+    said, shown = service.run("print(1)", own_session).outputs
+    assert said["type"] == "stderr"
+    assert "killed by SIGKILL" in said["data"]
+    assert "without variables" in said["data"]
+    assert shown == {"type": "stdout", "data": "1\n"}
+    assert service.run("print(2)", own_session).outputs == [{"type": "stdout", "data": "2\n"}]
 
 
-def test_code_that_exits_ends_its_session_and_is_told(service: Service, own_session: str) -> None:
-    ran = service.run("print('so far'); exit()", own_session)
-    assert own_session not in service.sessions()
+def test_code_that_exits_is_told_and_what_runs_next_starts_another(
+    service: Service, own_session: str
+) -> None:
+    ran = service.run("kept = 1; print('so far'); exit()", own_session)
     assert ran.kinds == ["stdout", "error"]
     assert ran.text("error").startswith("InterpreterDied")
     assert "exit status 0" in ran.text("error")
+    assert service.run("print('kept' in globals())", own_session).text() == "False\n"
 
 
 def test_code_that_exits_but_keeps_the_interpreter_ends_nothing(
@@ -138,12 +122,11 @@ def test_code_that_exits_but_keeps_the_interpreter_ends_nothing(
 async def test_an_interpreter_that_was_told_to_exit_and_does_not_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(interpreter, "EXIT_TIMEOUT", 0)
+    monkeypatch.setattr(calls, "EXIT_TIMEOUT", 0)
     async with embedded() as server:
         code = "import atexit, time; atexit.register(time.sleep, 600); exit()"
         [told] = await server.outputs(code)
         assert "SIGKILL" in told.data
-        assert server.pool._sessions == {}
 
 
 def test_children_of_an_interpreter_end_with_its_session(
@@ -246,12 +229,3 @@ def test_a_new_session_ends_when_its_first_caller_hangs_up(
     call.close()
     until(lambda: service.sessions() == before, "the new session is gone")
     until(lambda: is_gone(abandoned), "its interpreter is gone")
-
-
-async def test_a_closed_channel_says_so_to_who_reads_on() -> None:
-    async with embedded() as server:
-        interpreter = (await server.pool.create()).interpreter
-        channel = interpreter._client.shell_channel
-        await interpreter.close("gone")
-        with pytest.raises(EOFError, match="the channel is closed"):
-            await receive(channel)

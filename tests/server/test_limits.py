@@ -20,8 +20,8 @@ import pytest
 
 from tci_kernel.client.schema import Output
 from tci_kernel.server import janitor_process, limits
+from tci_kernel.server.calls import STOP_TIMEOUT
 from tci_kernel.server.collector import OutputCollector
-from tci_kernel.server.interpreter import STOP_TIMEOUT
 from tests.server.processes import below, is_gone
 from tests.server.service import Service
 from tests.support.servers import TOKEN, ServerProcess, serving

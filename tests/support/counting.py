@@ -11,6 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from select import select
 from urllib.parse import urlsplit
 
+# The headers without which a server of ours is a service that has no more than the contract.
+EXTENSIONS = ("TCI-Extensions",)
+
 _HOP_BY_HOP = {"connection", "host", "keep-alive", "transfer-encoding", "content-length"}
 
 
