@@ -76,12 +76,18 @@ def _report(transfer: Transfer, verb: str, to: str, seconds: float) -> Message:
     what = f"{len(sizes)} files"
     if len(sizes) == 1:
         what = sizes[0][0]
+    elif not sizes and not transfer.directories and transfer.there:
+        what = "nothing"
     elif not sizes:
         count = transfer.directories
         what = "a directory without files" if count == 1 else f"{count} directories without files"
     place = "" if to in (".", "") else f" to {printable(to)}"
     lines = [f"{verb} {what} ({size(transfer.done)}){place} in {_taken(seconds)}."]
     lines += [f"Left out: {printable(text)}" for text in transfer.left_out]
+    if transfer.there:
+        names = ", ".join(map(printable, transfer.there[:MAX_TRANSFERRED]))
+        more = "" if len(transfer.there) <= MAX_TRANSFERRED else ", …"
+        lines.append(f"There already, since the session works on these files: {names}{more}.")
     if len(sizes) <= 1:
         return message("\n".join(lines))
     return titled("\n".join(lines), table(("Name", "Size"), _bounded(sizes, MAX_TRANSFERRED), ""))

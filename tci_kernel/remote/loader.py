@@ -30,7 +30,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "child",
     ),
     "files": ("failure", "survey"),
-    "upload": ("failure", "arrival"),
+    "upload": ("failure", "survey", "arrival"),
     "variables": ("failure", "arrival", "tables", "values"),
 }
 

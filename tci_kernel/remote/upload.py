@@ -18,6 +18,7 @@ MODULE = "_tci_kernel_call"
 if __name__ != MODULE:
     from tci_kernel.remote.arrival import arrived_in, origins
     from tci_kernel.remote.failure import BROKEN, REFUSED, Failure
+    from tci_kernel.remote.survey import stamp
 
 # Begin the names of what is on its way: a part as it arrives, and the file that it is added to.
 PART = "tci-upload-"
@@ -36,7 +37,8 @@ def prepare(to: str, directories: list[list[str]], targets: list[list[str]]) -> 
         targets: the parts of the files.
 
     Returns:
-        `targets`, the absolute path of each, and `made`, the directories that are new.
+        `targets`, the absolute path of each; `stamps`, of those that are there, as `Found` has
+        them, else None; and `made`, the directories that are new.
     """
     base = os.path.abspath(os.path.expanduser(to))
     # Over a link to the file itself: it, and not the link, is replaced.
@@ -55,7 +57,12 @@ def prepare(to: str, directories: list[list[str]], targets: list[list[str]]) -> 
     except BaseException:
         discard_directories(made)
         raise
-    return {"targets": paths, "made": made}
+    return {"targets": paths, "stamps": [*map(stamp_of, paths)], "made": made}
+
+
+def stamp_of(path: str) -> list[int] | None:
+    """What tells whether a file is another one's twin or itself; None of one that is not there."""
+    return stamp(os.stat(path)) if os.path.exists(path) else None
 
 
 def make_directory(path: str, made: list[str]) -> None:

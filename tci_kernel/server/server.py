@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from tornado.netutil import bind_sockets
-from traitlets import Bool, Int, Unicode
+from traitlets import Bool, Enum, Int, Unicode
 from traitlets.config import Configurable
 
 from tci_kernel.config.kernelspecs import is_ours
@@ -27,7 +27,7 @@ from tci_kernel.server.janitor import Janitor
 from tci_kernel.server.places import requirements
 from tci_kernel.server.places.base import Maker
 from tci_kernel.server.places.bubblewrap import Limits
-from tci_kernel.server.places.host import HostPlace
+from tci_kernel.server.places.host import HostOptions, HostPlace
 from tci_kernel.server.places.sandbox import SandboxPlace
 from tci_kernel.server.sessions import SessionPool
 from tci_kernel.server.supply import WorkspaceSupply
@@ -95,6 +95,20 @@ class LocalServer(Configurable):
         "/tmp, with its working directory, and as many in /dev/shm.",
     ).tag(config=True)
 
+    directory = Enum(
+        ("notebook", "private"),
+        default_value="notebook",
+        help="Where the cells of an embedded server work: in the directory of the notebook, as "
+        "with ipykernel, or in an empty one of the session's own, which ends with it. Sessions of "
+        "a server that runs alone, and those in a sandbox, have one of their own.",
+    ).tag(config=True)
+
+    use_profile = Bool(
+        False,
+        help="Let the cells of an embedded server see your IPython profile, with its start-up "
+        "files and its history.",
+    ).tag(config=True)
+
     _http: BoundedServer
     _pool: SessionPool
     _janitor: Janitor
@@ -121,7 +135,7 @@ class LocalServer(Configurable):
         self._listen(host, port, token)
         self._pool.keep_spare()
 
-    def _listen(self, host: str, port: int, token: str) -> None:
+    def _listen(self, host: str, port: int, token: str, *, is_embedded: bool = False) -> None:
         lifetime = self.session_lifetime or SESSION_LIFETIME
         _check_lifetime(lifetime)
         _check_kernelspec(self.kernel_name)
@@ -141,7 +155,7 @@ class LocalServer(Configurable):
         root = limits.make_root()
         self._janitor = Janitor(root)
         supply = WorkspaceSupply(
-            self._place_maker(root),
+            self._place_maker(root, is_embedded=is_embedded),
             self._janitor,
             self.kernel_name,
             limits.sockets_for(self.most_sessions),
@@ -163,10 +177,18 @@ class LocalServer(Configurable):
             has_network=self.sandbox_network,
         )
 
-    def _place_maker(self, root: Path) -> Maker:
+    def _place_maker(self, root: Path, *, is_embedded: bool) -> Maker:
         if self.sandbox:
             return partial(SandboxPlace, self.kernel_name, self._limits, root)
-        return partial(HostPlace, self.kernel_name, root, self._janitor.environment)
+        shares_directory = is_embedded and self.directory == "notebook"
+        options = HostOptions(
+            self.kernel_name,
+            root,
+            self._janitor.environment,
+            directory=Path.cwd() if shares_directory else None,
+            uses_profile=is_embedded and self.use_profile,
+        )
+        return partial(HostPlace, options)
 
     @classmethod
     def embed(cls, parent: Configurable | None = None) -> LocalServer:
@@ -182,7 +204,7 @@ class LocalServer(Configurable):
         """
         server = cls(parent=parent)
         server.session_lifetime = server.session_lifetime or EMBEDDED_LIFETIME
-        server._listen("127.0.0.1", 0, secrets.token_urlsafe(32))
+        server._listen("127.0.0.1", 0, secrets.token_urlsafe(32), is_embedded=True)
         return server
 
     async def open_session(self) -> str:

@@ -89,6 +89,7 @@ class Transfer:
         sizes: of those that have arrived and are in their places, by name.
         directories: how many there are at the destination, with or without files in them.
         left_out: what was found and can't be transferred, a sentence each.
+        there: the names of files that would have been copied onto themselves.
     """
 
     def __init__(self) -> None:
@@ -97,6 +98,7 @@ class Transfer:
         self.sizes: dict[str, int] = {}
         self.directories = 0
         self.left_out: Sequence[str] = ()
+        self.there: list[str] = []
 
     async def run(self) -> None:
         """Transfer all, or as many whole files as possible; leave nothing else behind.

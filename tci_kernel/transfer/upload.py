@@ -65,6 +65,7 @@ class Upload(Transfer):
         self._sources = sources
         self._to = to
         self._token = secrets.token_hex(8)
+        self._pending: list[tuple[Found, str]] = []
         self._begun: list[str] = []
 
     async def run(self) -> None:
@@ -79,23 +80,34 @@ class Upload(Transfer):
             targets=[found.parts for found in files],
         )
         targets, made = _texts(prepared, "targets"), _texts(prepared, "made")
-        if len(targets) != len(files):
+        stamps = prepared.get("stamps")
+        if not isinstance(stamps, list) or not len(targets) == len(stamps) == len(files):
             raise unexpected_answer()
+        self._leave_out_itself(targets, stamps)
         session_id = self._session.id
         is_complete = False
         try:
-            await self._send(targets)
+            await self._send()
             is_complete = True
         except TCIError as error:
-            add_fate(error, arrived=len(self.sizes), total=len(files), where="there")
+            add_fate(error, arrived=len(self.sizes), total=len(self._pending), where="there")
             raise
         finally:
             if not is_complete and self._session.id == session_id:  # a new one would cost
                 await self._discard(made)
 
-    async def _send(self, targets: Sequence[str]) -> None:
+    def _leave_out_itself(self, targets: Sequence[str], stamps: Sequence[Any]) -> None:
+        """Decide which files are sent: none onto itself, where the session works on our files."""
+        for found, target, there in zip(self._sources.files, targets, stamps, strict=True):
+            if there == found.stamp and target == os.path.realpath(found.path):
+                self.there.append("/".join(found.parts))
+                self.total -= found.stamp[0]
+            else:
+                self._pending.append((found, target))
+
+    async def _send(self) -> None:
         limit = self._session.transfer_size
-        with closing(self._parts(targets, limit)) as parts:
+        with closing(self._parts(limit)) as parts:
             for batch in batches(parts, limit, lambda part: part.size):
                 self._begun = [part.facts["target"] for part in batch]
                 await call(
@@ -115,9 +127,9 @@ class Upload(Transfer):
             if part.facts["whole"]:
                 self.sizes["/".join(part.found.parts)] = part.found.stamp[0]
 
-    def _parts(self, targets: Sequence[str], limit: int) -> Generator[_Part]:
+    def _parts(self, limit: int) -> Generator[_Part]:
         number = 0
-        for found, target in zip(self._sources.files, targets, strict=True):
+        for found, target in self._pending:
             for data, offset, whole in _read(found, limit):
                 number += 1
                 name = f"{PART}{self._token}-{number}" if data else None

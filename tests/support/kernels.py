@@ -173,18 +173,23 @@ DIRECT = "--TCIKernel.execution=direct"
 
 
 @contextmanager
-def kernel(name: str = "tci", *arguments: str, **environment: str) -> Iterator[KernelDriver]:
+def kernel(
+    name: str = "tci", *arguments: str, cwd: str = "", **environment: str
+) -> Iterator[KernelDriver]:
     """Start a kernel process from its kernelspec, and shut it down afterwards.
 
     Args:
         name: the kernelspec.
         arguments: added to its command line.
+        cwd: where it is started, as in the directory of a notebook; an empty one by default.
         environment: added to this process's environment.
     """
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as sockets:
         # Files instead of ports, which a kernel that starts beside this one could take.
-        manager = KernelManager(kernel_name=name, transport="ipc", ip=f"{directory}/socket")
+        manager = KernelManager(kernel_name=name, transport="ipc", ip=f"{sockets}/socket")
         manager.start_kernel(
+            # Cells of `tci-local` work where it is started.
+            cwd=cwd or directory,
             extra_arguments=list(arguments),
             env={**os.environ, "TOGETHER_API_KEY": "", **environment},
         )

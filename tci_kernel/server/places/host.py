@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,28 +28,43 @@ _HOST_VARIABLES = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", 
 LOG_TAIL = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What holds for all places of a server on this computer.
+
+    Attributes:
+        kernel_name: the kernelspec of the interpreters.
+        root: a private directory of the server with a short path.
+        marks: the variables by which the janitor finds what the interpreters' code starts.
+        directory: the working directory of all; None for one of each session's own, which begins
+            empty and ends with it.
+        uses_profile: whether interpreters read the IPython profile of the server's user.
+    """
+
+    kernel_name: str
+    root: Path
+    marks: Mapping[str, str]
+    directory: Path | None = None
+    uses_profile: bool = False
+
+
 class HostPlace:
-    """A directory below the server's, which begins empty.
+    """A directory of this computer.
 
     Args:
-        kernel_name: the kernelspec of the interpreter.
-        root: a private directory of the server with a short path.
-        marks: the variables by which the janitor finds what the interpreter's code starts.
+        options: as above.
         session_id: see `Place`.
         number: see `Maker`.
     """
 
     is_contained = False
 
-    def __init__(
-        self, kernel_name: str, root: Path, marks: dict[str, str], session_id: str, number: int
-    ) -> None:
+    def __init__(self, options: HostOptions, session_id: str, number: int) -> None:
         self.session_id = session_id
-        self._kernel_name = kernel_name
-        self._marks = marks
-        self._directory = root / session_id
+        self._options = options
+        self._directory = options.directory or options.root / session_id
         # The connection file, the sockets and the log.
-        self._runtime_directory = root / str(number)
+        self._runtime_directory = options.root / str(number)
         self._log = self._runtime_directory / "log"
 
     def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
@@ -56,7 +72,7 @@ class HostPlace:
         # Sockets in a private directory need no ports, so that interpreters that start together
         # can't take each other's, and no other user can reach them.
         return AsyncKernelManager(
-            kernel_name=self._kernel_name,
+            kernel_name=self._options.kernel_name,
             context=context,
             transport="ipc",
             ip=str(self._runtime_directory / "k"),
@@ -66,7 +82,8 @@ class HostPlace:
     @contextmanager
     def opened(self) -> Iterator[dict[str, Any]]:
         """See `Place`."""
-        self._directory.mkdir(exist_ok=True)
+        if self._options.directory is None:
+            self._directory.mkdir(exist_ok=True)
         shutil.rmtree(self._runtime_directory, ignore_errors=True)  # of an interpreter before
         environment = self._environment()
         with self._log.open("wb") as log:
@@ -75,21 +92,23 @@ class HostPlace:
     def _environment(self) -> dict[str, str]:
         """Make directories for IPython and Jupyter, and give the environment that names them.
 
-        The profile of the host's user, with its start-up files and history, is not the code's. What
-        kernels that it starts leave when they are killed goes with the interpreter.
+        As a rule the profile of the host's user, with its start-up files and history, is not the
+        code's. What kernels that it starts leave when they are killed goes with the interpreter.
         """
         runtime = self._runtime_directory / "jupyter"
         runtime.mkdir(parents=True)
-        ipython = self._runtime_directory / "ipython"
-        profile = ipython / "profile_default"
-        profile.mkdir(parents=True)
-        (profile / "ipython_config.json").write_text(IPYTHON_CONFIG)
         environment = {
             name: value for name, value in os.environ.items() if name not in _HOST_VARIABLES
         }
-        environment |= {"IPYTHONDIR": str(ipython), "JUPYTER_RUNTIME_DIR": str(runtime)}
+        environment["JUPYTER_RUNTIME_DIR"] = str(runtime)
         environment[janitor_process.SESSION_VARIABLE] = self.session_id
-        return environment | self._marks
+        if not self._options.uses_profile:
+            ipython = self._runtime_directory / "ipython"
+            profile = ipython / "profile_default"
+            profile.mkdir(parents=True)
+            (profile / "ipython_config.json").write_text(IPYTHON_CONFIG)
+            environment["IPYTHONDIR"] = str(ipython)
+        return {**environment, **self._options.marks}
 
     def log(self) -> str:
         """See `Place`."""
@@ -119,5 +138,6 @@ class HostPlace:
 
     def close(self) -> None:
         """See `Place`."""
-        for directory in (self._directory, self._runtime_directory):
+        own = [] if self._options.directory else [self._directory]
+        for directory in (*own, self._runtime_directory):
             shutil.rmtree(directory, ignore_errors=True)  # the janitor removes what is left
