@@ -24,13 +24,13 @@ from tci_kernel.server import limits
 from tci_kernel.server.connections import BoundedServer
 from tci_kernel.server.handlers import make_app
 from tci_kernel.server.janitor import Janitor
+from tci_kernel.server.local_supply import LocalSupply
 from tci_kernel.server.places import requirements
 from tci_kernel.server.places.base import Maker
 from tci_kernel.server.places.bubblewrap import Limits
 from tci_kernel.server.places.host import HostOptions, HostPlace
 from tci_kernel.server.places.sandbox import SandboxPlace
 from tci_kernel.server.sessions import SessionPool
-from tci_kernel.server.supply import WorkspaceSupply
 
 # Seconds that a session lives where nothing else is said: the service's documented 60 minutes.
 SESSION_LIFETIME = 3600.0
@@ -154,7 +154,7 @@ class LocalServer(Configurable):
         self.most_sessions = min(self.max_sessions, limits.sessions_for(files))
         root = limits.make_root()
         self._janitor = Janitor(root)
-        supply = WorkspaceSupply(
+        supply = LocalSupply(
             self._place_maker(root, is_embedded=is_embedded),
             self._janitor,
             self.kernel_name,

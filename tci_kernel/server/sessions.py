@@ -10,8 +10,7 @@ from tci_kernel.client.schema import ExecuteRequest, ExecuteResponse, Output, Se
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server import files as request_files
 from tci_kernel.server.exchange_request import ExchangeRequest
-from tci_kernel.server.supply import WorkspaceSupply
-from tci_kernel.server.workspace import Workspace
+from tci_kernel.server.workspace import Workspace, WorkspaceLost, WorkspaceSupply
 
 # How many ended sessions are remembered, to say what became of them.
 _MAX_ENDED = 1_000
@@ -125,7 +124,7 @@ class SessionPool:
         """
         session = self._find(session_id)
         if request.is_ping:
-            return session.workspace.hello()
+            return await session.workspace.hello()
         answer, cells = await session.workspace.exchange(request.fields, request.files)
         self._find(session_id)  # it may have ended meanwhile, and the interpreter with it
         session.note_use(cells)
@@ -192,7 +191,10 @@ class SessionPool:
         while session.id in self._sessions:
             await asyncio.sleep(min(_WATCH_INTERVAL, session.seconds_left))
             self._end_if_over(session)
-            await session.workspace.tidy()
+            try:
+                await session.workspace.tidy()
+            except WorkspaceLost as lost:
+                self._end(session, f"was lost: {lost}")
 
     def _end_if_over(self, session: PooledSession) -> None:
         if session.seconds_left <= 0:

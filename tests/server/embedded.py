@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from tci_kernel.client.schema import ExecuteRequest, Output
+from tci_kernel.server.local_supply import LocalSupply
+from tci_kernel.server.local_workspace import LocalWorkspace
 from tci_kernel.server.server import LocalServer
 from tci_kernel.server.sessions import PooledSession, SessionPool
 from tci_kernel.server.workspace import Workspace
@@ -22,7 +24,9 @@ class EmbeddedServer:
 
     async def spare(self) -> int:
         """Wait until the spare interpreter is ready; gives its process id."""
-        task = self.pool._supply._spare
+        supply = self.pool._supply
+        assert isinstance(supply, LocalSupply)
+        task = supply._spare
         assert task is not None
         return process_id((await task).workspace)
 
@@ -48,6 +52,7 @@ async def embedded(**traits: str | int) -> AsyncIterator[EmbeddedServer]:
 
 def process_id(workspace: Workspace) -> int:
     """The process of a workspace's interpreter."""
+    assert isinstance(workspace, LocalWorkspace)
     assert workspace.interpreter.pid
     return workspace.interpreter.pid
 
@@ -61,4 +66,5 @@ async def kill(pid: int) -> None:
 
 def outputs_so_far(session: PooledSession) -> list[Output]:
     """What the code that runs in a session has produced."""
+    assert isinstance(session.workspace, LocalWorkspace)
     return session.workspace.interpreter.calls.outputs_so_far()

@@ -14,7 +14,8 @@ from tci_kernel.remote.exchanges import CLIENTS, VERSION
 from tci_kernel.remote.relay import BEGIN, END
 from tci_kernel.session.live.exchange import request_text
 from tci_kernel.session.live.installation import LiveUnavailable
-from tci_kernel.session.live.link import Link, RelayLost
+from tci_kernel.session.live.link import Link
+from tci_kernel.session.live.ways import RelayLost
 from tci_kernel.session.session import RemoteSession
 from tests.support.faulty import Action, answer, faulty_server
 from tests.support.live import live_session, messages_of, printed

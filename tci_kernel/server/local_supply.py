@@ -17,8 +17,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server.channels import MOST_MESSAGE
 from tci_kernel.server.janitor import Janitor
+from tci_kernel.server.local_workspace import LocalWorkspace
 from tci_kernel.server.places.base import Maker
-from tci_kernel.server.workspace import Workspace
 
 # The form of the service's ids: `ses_` and 21 alphanumerics.
 _ALPHABET = string.ascii_letters + string.digits
@@ -36,7 +36,7 @@ class _Spare:
         packages: where packages for it are installed.
     """
 
-    workspace: Workspace
+    workspace: LocalWorkspace
     started: int
     kernelspec: tuple[Path, int]
     packages: Sequence[Path]
@@ -53,8 +53,8 @@ class _Spare:
         )
 
 
-class WorkspaceSupply:
-    """Where sessions get their workspaces from.
+class LocalSupply:
+    """Makes the workspaces of this process. See `WorkspaceSupply`.
 
     Args:
         make_place: makes the place of each, with a session's id.
@@ -81,7 +81,7 @@ class WorkspaceSupply:
         if self._spare is None:
             self._spare = asyncio.create_task(self._start_spare())
 
-    async def take(self) -> Workspace:
+    async def take(self) -> LocalWorkspace:
         """Give a workspace: the prepared one, which may be starting still, or else a new one.
 
         Raises:
@@ -120,11 +120,11 @@ class WorkspaceSupply:
         path = Path(directory, "kernel.json")
         return path, _modification_time(path)
 
-    async def _start(self) -> Workspace:
+    async def _start(self) -> LocalWorkspace:
         """Start a workspace's interpreter whole, or leave nothing of it."""
         self._last_number += 1
         place = self._make_place(_new_session_id(), self._last_number)
-        workspace = Workspace(place, self._context, self._janitor)
+        workspace = LocalWorkspace(place, self._context, self._janitor)
         try:
             await workspace.start()
         except BaseException:
