@@ -14,7 +14,7 @@ import pytest
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import ConnectionFailed, ConnectionLost, Interrupted
 from tci_kernel.core.messages import Message
-from tci_kernel.session.live import link, watch
+from tci_kernel.session.live import watch, ways
 from tci_kernel.session.notice import NoticeWiped
 from tests.support.comms import ECHO
 from tests.support.frontends import Person
@@ -70,30 +70,37 @@ def service(server: ServerProcess) -> Iterator[Gateway]:
         yield made
 
 
+@pytest.fixture(params=["relay", "exchange"])
+def each_service(server: ServerProcess, request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    """One whose sessions are sent a relay, and one that makes exchanges itself."""
+    with gateway(server.base_url, passes_exchanges=request.param == "exchange") as made:
+        yield made
+
+
 @pytest.mark.parametrize("name", FAULTS)
 async def test_each_cell_runs_once_and_all_its_output_arrives(
-    service: Gateway, server: ServerProcess, tmp_path: Path, name: str
+    each_service: Gateway, server: ServerProcess, tmp_path: Path, name: str
 ) -> None:
     ledger = Ledger(tmp_path / "ledger")
     count, faults = FAULTS[name]
-    async with live_session(service.base_url, server.token) as session:
+    async with live_session(each_service.base_url, server.token) as session:
         ledger.check(0, await messages_of(session, ledger.code(0)))
-        service.faults = faults
+        each_service.faults = faults
         for number in range(1, count):
             ledger.check(number, await messages_of(session, ledger.code(number), number=number))
     assert ledger.wrong == []
     assert ledger.written() == list(range(count))
-    assert service.refused == []
+    assert each_service.refused == []
 
 
 async def test_nothing_is_lost_while_nobody_is_there_for_10_seconds(
-    service: Gateway, server: ServerProcess, tmp_path: Path
+    each_service: Gateway, server: ServerProcess, tmp_path: Path
 ) -> None:
     ledger = Ledger(tmp_path / "ledger")
-    async with live_session(service.base_url, server.token) as session:
+    async with live_session(each_service.base_url, server.token) as session:
         for number in range(CELLS):
             if number == CELLS // 2:
-                service.leave_for(10)
+                each_service.leave_for(10)
             ledger.check(number, await messages_of(session, ledger.code(number), number=number))
     assert ledger.wrong == []
     assert ledger.written() == list(range(CELLS))
@@ -123,14 +130,14 @@ async def test_a_long_cell_outlives_calls_that_are_cut_off(
 
 
 async def test_an_answer_that_never_comes_is_asked_for_again(
-    service: Gateway, server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    each_service: Gateway, server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "SILENCE", 1.0)
+    monkeypatch.setattr(ways, "SILENCE", 1.0)
     ledger = Ledger(tmp_path / "ledger")
-    async with live_session(service.base_url, server.token) as session:
+    async with live_session(each_service.base_url, server.token) as session:
         ledger.check(0, await messages_of(session, ledger.code(0)))
         for number, fault in enumerate((silent_requests(), silent_answers()), 1):
-            service.faults = (first(fault),)
+            each_service.faults = (first(fault),)
             ledger.check(number, await messages_of(session, ledger.code(number), number=number))
     assert ledger.wrong == []
     assert ledger.written() == [0, 1, 2]
@@ -144,53 +151,53 @@ async def test_code_that_travels_in_a_file_runs_once(
         ledger.check(0, await messages_of(session, ledger.code(0)))
         service.faults = (Chance(0.3).lost_answers(), Chance(0.3).pages(502), one_after_another())
         for number in range(1, 20):
-            code = f"{ledger.code(number)}\n# {'x' * link.LARGE}"
+            code = f"{ledger.code(number)}\n# {'x' * ways.LARGE}"
             ledger.check(number, await messages_of(session, code, number=number))
     assert ledger.wrong == []
     assert ledger.written() == list(range(20))
 
 
 async def test_a_cell_whose_answers_are_lost_is_given_up_and_the_next_brings_its_output(
-    service: Gateway, server: ServerProcess, tmp_path: Path
+    each_service: Gateway, server: ServerProcess, tmp_path: Path
 ) -> None:
     ledger = Ledger(tmp_path / "ledger")
-    async with live_session(service.base_url, server.token, retry_for=1.0) as session:
+    async with live_session(each_service.base_url, server.token, retry_for=1.0) as session:
         ledger.check(0, await messages_of(session, ledger.code(0)))
-        service.faults = (Chance(1.0).lost_answers(),)
+        each_service.faults = (Chance(1.0).lost_answers(),)
         with pytest.raises(ConnectionLost, match="then the next cell, or") as caught:
             await messages_of(session, ledger.code(1), number=2)
         assert caught.value.may_have_run
-        service.faults = ()
+        each_service.faults = ()
         cell = await messages_of(session, ledger.code(2), number=3)
     assert printed(cell) == ledger.output(1) + ledger.output(2)
     assert ledger.written() == [0, 1, 2]
 
 
 async def test_a_cell_that_was_given_up_and_never_arrived_does_not_run_later(
-    service: Gateway, server: ServerProcess, tmp_path: Path
+    each_service: Gateway, server: ServerProcess, tmp_path: Path
 ) -> None:
     ledger = Ledger(tmp_path / "ledger")
-    async with live_session(service.base_url, server.token, retry_for=1.0) as session:
+    async with live_session(each_service.base_url, server.token, retry_for=1.0) as session:
         ledger.check(0, await messages_of(session, ledger.code(0)))
-        service.leave()
+        each_service.leave()
         with pytest.raises(ConnectionFailed, match="did not run") as caught:
             await messages_of(session, ledger.code(1), number=2)
         assert not caught.value.may_have_run
-        service.come_back()
+        each_service.come_back()
         for number in (2, 3):
             ledger.check(number, await messages_of(session, ledger.code(number), number=number))
     assert ledger.wrong == []
     assert ledger.written() == [0, 2, 3]
-    assert not any(ledger.code(1) in call.code for call in service.passed)
+    assert not any(ledger.code(1) in call.code for call in each_service.passed)
 
 
 async def test_a_cell_that_is_interrupted_before_it_arrived_does_not_run_later(
-    service: Gateway, server: ServerProcess, tmp_path: Path
+    each_service: Gateway, server: ServerProcess, tmp_path: Path
 ) -> None:
     ledger = Ledger(tmp_path / "ledger")
-    async with live_session(service.base_url, server.token) as session:
+    async with live_session(each_service.base_url, server.token) as session:
         ledger.check(0, await messages_of(session, ledger.code(0)))
-        service.leave()
+        each_service.leave()
         person = Person()
         running = session.run(Cell(ledger.code(1), number=2, frontend=person))
         while not troubles([await anext(running)]):
@@ -198,7 +205,7 @@ async def test_a_cell_that_is_interrupted_before_it_arrived_does_not_run_later(
         assert session.interrupt()
         with pytest.raises(Interrupted, match="did not run"):
             [message async for message in running]
-        service.come_back()
+        each_service.come_back()
         for number in (2, 3):
             ledger.check(number, await messages_of(session, ledger.code(number), number=number))
     assert ledger.wrong == []
@@ -206,13 +213,13 @@ async def test_a_cell_that_is_interrupted_before_it_arrived_does_not_run_later(
 
 
 async def test_a_session_that_begins_behind_failures_is_live(
-    service: Gateway, server: ServerProcess, tmp_path: Path
+    each_service: Gateway, server: ServerProcess, tmp_path: Path
 ) -> None:
     ledger = Ledger(tmp_path / "ledger")
     # What began a session whose id never arrived is sent once more, not twice: each costs.
-    service.faults = (first(answers(page(502))),)
-    async with live_session(service.base_url, server.token) as session:
-        service.leave_for(1)
+    each_service.faults = (first(answers(page(502))),)
+    async with live_session(each_service.base_url, server.token) as session:
+        each_service.leave_for(1)
         cell = await messages_of(session, ledger.code(1), frontend=Person())
         assert troubles(cell)
         assert [one.type for one in cell if isinstance(one, NoticeWiped)]
@@ -233,23 +240,23 @@ async def test_a_session_whose_id_never_arrives_is_begun_once_more_at_most(
 
 
 async def test_who_attaches_gets_what_a_cell_prints_that_was_given_up(
-    service: Gateway, server: ServerProcess, tmp_path: Path
+    each_service: Gateway, server: ServerProcess, tmp_path: Path
 ) -> None:
     go = tmp_path / "go"
     code = (
         f"import os, time\nprint('begun')\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
     )
-    async with live_session(service.base_url, server.token, retry_for=1.0) as session:
+    async with live_session(each_service.base_url, server.token, retry_for=1.0) as session:
         running = session.run(Cell(f"{code}\nprint('ended')"))
         while (await anext(running)).type != "stream":
             pass
-        service.leave()
+        each_service.leave()
         with pytest.raises(ConnectionFailed, match="or '%tci attach', brings what it prints"):
             [message async for message in running]
         session_id = session.id
     assert session_id is not None
-    service.come_back()
-    async with live_session(service.base_url, server.token) as session:
+    each_service.come_back()
+    async with live_session(each_service.base_url, server.token) as session:
         session.attach(session_id)
         go.touch()
         joined = [message async for message in session.join(Cell(""))]

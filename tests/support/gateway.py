@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -23,10 +24,14 @@ from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from tci_kernel.client.schema import EXTENSIONS_HEADER as EXTENSIONS
 from tci_kernel.remote.relay import BEGIN, END
 from tests.support.waiting import PATIENCE
 
 ENDPOINTS = {("POST", "/tci/execute"), ("GET", "/tci/sessions")}
+
+# What else a server of ours has that a gateway of its own passes on.
+EXCHANGE = re.compile("/tci/sessions/[^/]+/exchange")
 
 SEED = 20_251_208
 
@@ -55,7 +60,7 @@ class Call:
     @property
     def code(self) -> str:
         """The code that it asks to run; empty where it asks for something else."""
-        return str(json.loads(self.body)["code"]) if self.method == "POST" else ""
+        return str(json.loads(self.body).get("code", "")) if self.method == "POST" else ""
 
     @property
     def session_id(self) -> str | None:
@@ -72,12 +77,14 @@ class Reply:
         body: what is to be sent.
         kind: the type of it.
         share: the part of it that is sent before the connection is closed; None for all of it.
+        extensions: what the server says that it has beside the contract.
     """
 
     status: int
     body: bytes
     kind: str = "application/json"
     share: float | None = None
+    extensions: str = ""
 
 
 Pass = Callable[[Call], Awaitable[Reply]]
@@ -290,13 +297,15 @@ class Gateway:
     Attributes:
         base_url: with the version.
         target: the server's, likewise.
+        passes_exchanges: whether it offers the server's own exchanges, too.
         faults: the outermost first; may be changed at any time, for the calls that follow.
         received: the calls that have come, in their order.
         passed: those that were passed on to the server.
         refused: method and path of what is not offered here.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, passes_exchanges: bool) -> None:
+        self.passes_exchanges = passes_exchanges
         self.target = target.rstrip("/")
         self._loop = asyncio.new_event_loop()
         self._going: set[asyncio.Task[Reply]] = set()
@@ -403,7 +412,8 @@ class Gateway:
         except httpx.HTTPError:
             return page(502)
         kind = response.headers.get("content-type", "")
-        return Reply(response.status_code, response.content, kind)
+        extensions = response.headers.get(EXTENSIONS, "") if self.passes_exchanges else ""
+        return Reply(response.status_code, response.content, kind, extensions=extensions)
 
 
 class _Handler(RequestHandler):
@@ -413,11 +423,13 @@ class _Handler(RequestHandler):
     async def _answer(self) -> None:
         path = (self.request.path or "").removeprefix("/v1")
         method = str(self.request.method)
-        if (method, path) not in ENDPOINTS:
+        is_exchange = self._gateway.passes_exchanges and EXCHANGE.fullmatch(path)
+        if (method, path) not in ENDPOINTS and not is_exchange:
             self._gateway.refused.append((method, path))
             await self._send(page(404))
             return
-        names = ("Authorization", "Content-Type")
+        names = ["Authorization", "Content-Type"]
+        names += [EXTENSIONS] if self._gateway.passes_exchanges else []
         headers = {name: self.request.headers.get(name, "") for name in names}
         await self._send(await self._gateway.answer(Call(method, path, headers, self.request.body)))
 
@@ -428,11 +440,12 @@ class _Handler(RequestHandler):
         if reply.share is None:
             self.set_status(reply.status, "Whatever")
             self.set_header("Content-Type", reply.kind)
+            self.set_header(EXTENSIONS, reply.extensions)
             self.finish(reply.body)
             return
         stream = self.detach()  # tornado itself sends whole answers only
         head = f"HTTP/1.1 {reply.status} Whatever\r\nContent-Type: {reply.kind}\r\n"
-        head += f"Content-Length: {len(reply.body)}\r\n\r\n"
+        head += f"{EXTENSIONS}: {reply.extensions}\r\nContent-Length: {len(reply.body)}\r\n\r\n"
         whole = head.encode() + reply.body
         with suppress(StreamClosedError):  # the caller was quicker
             await stream.write(whole[: int(len(whole) * reply.share)])
@@ -451,14 +464,15 @@ def _quiet(_handler: RequestHandler) -> None:
 
 
 @contextmanager
-def gateway(target: str, *faults: Fault) -> Iterator[Gateway]:
+def gateway(target: str, *faults: Fault, passes_exchanges: bool = False) -> Iterator[Gateway]:
     """Stand a gateway before the server at `target`, on a free port of loopback.
 
     Args:
         target: the server's address, with its version.
         faults: what goes wrong there, the outermost first.
+        passes_exchanges: see `Gateway`.
     """
-    made = Gateway(target)
+    made = Gateway(target, passes_exchanges=passes_exchanges)
     made.faults = faults
     with made.running():
         yield made
