@@ -42,17 +42,23 @@ class ExchangeRequest:
         """
         if not isinstance(body, dict):
             raise RequestRejected("The body must be a JSON object.")
-        if "ping" in body or ("version" in body and body["version"] != VERSION):
+        if body.get("ping") is True or _is_of_another_version(body):
             return cls()
         for name, (is_right, what) in _FIELDS.items():
             if name not in body:
                 raise RequestRejected(f"'{name}' is required.", param=name)
             if not is_right(body[name]):
                 raise RequestRejected(f"'{name}' must be {what}.", param=name)
+        if not isinstance(body.get("describe", False), bool):
+            raise RequestRejected("'describe' must be true or false.", param="describe")
         for number, message in enumerate(body["messages"]):
             _check_message(message, f"messages.{number}")
         numbered = enumerate(body["messages"], body["first"])
         return cls(body, {number: _files(message) for number, message in numbered})
+
+
+def _is_of_another_version(body: Mapping[str, Any]) -> bool:
+    return _is_whole(body.get("version")) and body["version"] != VERSION
 
 
 def _is_whole(value: object) -> bool:
@@ -90,7 +96,7 @@ def _check_message(message: object, path: str) -> None:
         return
     header = message.get("header")
     is_named = isinstance(header, dict) and all(
-        isinstance(header.get(name), str) for name in ("msg_id", "msg_type")
+        isinstance(header.get(name), str) and header[name] for name in ("msg_id", "msg_type")
     )
     if not is_named:
         where = f"{path}.header"
@@ -98,9 +104,14 @@ def _check_message(message: object, path: str) -> None:
     for name in ("content", "metadata", "parent_header"):
         if not isinstance(message.get(name, None if name == "content" else {}), dict):
             raise RequestRejected(f"'{path}.{name}' must be an object.", param=f"{path}.{name}")
-    try:
-        for buffer in message.get("buffers", ()):
-            base64.b64decode(buffer, validate=True)
-    except (TypeError, ValueError) as error:
+    buffers = message.get("buffers", [])
+    if not (isinstance(buffers, list) and all(map(_is_base64, buffers))):
         where = f"{path}.buffers"
-        raise RequestRejected(f"'{where}' must be texts in base64.", param=where) from error
+        raise RequestRejected(f"'{where}' must be an array of texts in base64.", param=where)
+
+
+def _is_base64(value: object) -> bool:
+    try:
+        return isinstance(value, str) and base64.b64decode(value, validate=True) is not None
+    except ValueError:
+        return False

@@ -15,6 +15,7 @@ import pytest
 
 from tci_kernel.remote.exchanges import VERSION
 from tests.server.service import Service, rejection, text_file
+from tests.support.contract import check
 from tests.support.waiting import PATIENCE, until
 
 Fields = dict[str, Any]
@@ -53,7 +54,7 @@ class Client:
         """Make an exchange, and take note of what it brings."""
         response = self.post(self.fields([*messages], **fields))
         assert response.status_code == 200, response.text
-        answer: Fields = response.json()
+        answer: Fields = check("ExchangeAnswer", response.content)
         self.sent += len(messages)
         assert answer["taken"] == self.sent
         self.heard += answer["messages"][self.received + 1 - answer["first"] :]
@@ -147,8 +148,7 @@ def test_the_list_counts_cells_and_not_what_is_hidden(client: Client, service: S
 
 def test_the_greeting_tells_of_the_session(client: Client) -> None:
     client.run("1")
-    hello = client.post({"ping": True}).json()
-    assert set(hello) == {"version", "relay", "count"}
+    hello = check("ExchangeGreeting", client.post({"ping": True}).content)
     assert hello["version"] == VERSION
     assert hello["relay"] == client.exchange()["relay"]
     other = client.post({"version": VERSION + 1, "messages": "whatever"}).json()
