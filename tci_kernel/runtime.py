@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -66,6 +65,7 @@ class Runtime:
             self.client.base_url = self._server.base_url
             self.client.api_key = self._server.token
             opener = self._server.open_session
+            self.client.use_embedded(self._server.exchange)
         self.session = RemoteSession(self.client, opener, listener, execution, parent=parent)
         if session_id:
             self.session.attach(session_id)
@@ -80,12 +80,12 @@ class Runtime:
         return self.open_local_shell
 
     async def open(self) -> None:
-        """Begin a session where that costs nothing, and import meanwhile what requests need.
+        """Begin a session where that costs nothing.
 
         Raises:
             TCIError: it can't begin; the first cell will say so again.
         """
-        await asyncio.gather(self.session.open(), asyncio.to_thread(TCIClient.preload))
+        await self.session.open()
 
     async def find_key(self) -> None:
         """Look for an API key in the keyring where none is set. Asks nobody."""

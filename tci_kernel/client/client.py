@@ -6,10 +6,8 @@ has no use here, and takes a third of the time.
 
 from __future__ import annotations
 
-import socket
-import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from tci_kernel._version import __version__
 from tci_kernel.client.failures import failure, status_failure
 from tci_kernel.client.keys import KeyOrigin
 from tci_kernel.client.schema import (
+    END_SESSIONS,
     EXCHANGE,
     EXTENSIONS_HEADER,
     ExecuteRequest,
@@ -31,7 +30,7 @@ from tci_kernel.client.schema import (
     error_message,
     extensions,
 )
-from tci_kernel.client.transport import checked_url, is_caused_by, transport
+from tci_kernel.client.transport import checked_url, transport, transport_failure
 from tci_kernel.config.traits import EnvironmentText, Seconds
 from tci_kernel.core.addresses import without_credentials
 from tci_kernel.core.cell import File
@@ -39,6 +38,7 @@ from tci_kernel.core.errors import (
     AuthenticationFailed,
     InvalidKey,
     MissingKey,
+    RequestRejected,
     TCIError,
 )
 from tci_kernel.core.text import size as written_size
@@ -110,6 +110,7 @@ class TCIClient(Configurable):
         super().__init__(**kwargs)
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._found: KeyOrigin | None = None
+        self._embedded: Callable[[str, str], Awaitable[str]] | None = None
         self.round_trip = 0.0
         self.extensions: frozenset[str] = frozenset()
 
@@ -126,11 +127,6 @@ class TCIClient(Configurable):
         """Forget a key that was found so, for another to be found in its place."""
         if self._found is not None:
             self.api_key, self._found = "", None
-
-    @staticmethod
-    def preload() -> None:
-        """Import what requests need, which takes a while, ahead of the first."""
-        import httpx  # noqa: F401, PLC0415
 
     async def execute(
         self,
@@ -161,12 +157,12 @@ class TCIClient(Configurable):
             await self._request("POST", "tci/execute", body, silence, headers)
         )
 
-    async def exchange(self, session_id: str, body: bytes, silence: float | None = None) -> bytes:
+    async def exchange(self, session_id: str, text: str, silence: float | None = None) -> str:
         """Make an exchange with a session's interpreter, where `extensions` has `schema.EXCHANGE`.
 
         Args:
             session_id: the session.
-            body: see `docs/exchange.md`.
+            text: its request, as JSON; see `docs/exchange.md`.
             silence: as of `execute`.
 
         Returns:
@@ -175,8 +171,23 @@ class TCIClient(Configurable):
         Raises:
             TCIError: every failure; `may_have_run` says whether the exchange may have arrived.
         """
+        if self._embedded is not None:
+            try:
+                return await self._embedded(session_id, text)
+            except RequestRejected as rejection:
+                raise status_failure(rejection.status, str(rejection), {}) from rejection
         path = f"tci/sessions/{quote(session_id, safe='')}/exchange"
-        return await self._request("POST", path, body, silence)
+        answer = await self._request("POST", path, text.encode(), silence)
+        return answer.decode("utf-8", "replace")
+
+    def use_embedded(self, exchange: Callable[[str, str], Awaitable[str]]) -> None:
+        """Make exchanges with a server of this process, without HTTP between.
+
+        Args:
+            exchange: makes one, given a session's id and the request; may raise `RequestRejected`.
+        """
+        self._embedded = exchange
+        self.extensions = frozenset({END_SESSIONS, EXCHANGE})
 
     async def sessions(self) -> list[SessionInfo]:
         """The caller's live sessions.
@@ -238,7 +249,9 @@ class TCIClient(Configurable):
                 self.round_trip = time.perf_counter() - start
                 self.extensions = extensions(response.headers)
         except httpx.HTTPError as error:
-            raise failure(*self._failure(error), runs_code=body is not None) from error
+            raise failure(
+                *transport_failure(error, self.address), runs_code=body is not None
+            ) from error
         if response.status_code != _OK:
             raise self._refusal(response, content, runs_code=body is not None)
         return content
@@ -279,32 +292,6 @@ class TCIClient(Configurable):
             return KeyOrigin.CONFIGURATION
         is_default = self.api_key == type(self).api_key.default()
         return KeyOrigin.ENVIRONMENT if is_default else None
-
-    def _failure(self, error: httpx.HTTPError) -> tuple[str, str]:
-        """What a failure of the transport means, above all whether the request went out.
-
-        Returns:
-            the arguments of `failure`.
-        """
-        import httpx  # noqa: PLC0415
-
-        # Some say nothing but their name.
-        reason = without_credentials(str(error)) or type(error).__name__
-        unsent = (
-            httpx.ConnectError,
-            httpx.LocalProtocolError,
-            httpx.PoolTimeout,
-            httpx.ProxyError,
-            httpx.UnsupportedProtocol,
-        )
-        if isinstance(error, httpx.ConnectTimeout):
-            return "connect timeout", f"No connection to {self.address} in time."
-        if isinstance(error, unsent):
-            name = "tls" if is_caused_by(error, ssl.SSLError) else "connect"
-            name = "dns" if is_caused_by(error, socket.gaierror) else name
-            return name, f"No connection to {self.address} ({reason})."
-        name = "read timeout" if isinstance(error, httpx.ReadTimeout) else "lost"
-        return name, f"The connection to {self.address} was lost ({reason})."
 
     def _checked_key(self) -> str:
         key = self.api_key.strip()

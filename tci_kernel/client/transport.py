@@ -134,3 +134,34 @@ def _bad_address(base_url: str) -> ConfigurationError:
         "URL, so nothing was sent.",
         advice="Check TOGETHER_BASE_URL or TCIClient.base_url.",
     )
+
+
+def transport_failure(error: httpx.HTTPError, address: str) -> tuple[str, str]:
+    """What a failure of a transport means, above all whether the request went out.
+
+    Args:
+        error: the failure.
+        address: the service's, for people to read.
+
+    Returns:
+        the arguments of `failures.failure`.
+    """
+    import httpx  # noqa: PLC0415
+
+    # Some say nothing but their name.
+    reason = without_credentials(str(error)) or type(error).__name__
+    unsent = (
+        httpx.ConnectError,
+        httpx.LocalProtocolError,
+        httpx.PoolTimeout,
+        httpx.ProxyError,
+        httpx.UnsupportedProtocol,
+    )
+    if isinstance(error, httpx.ConnectTimeout):
+        return "connect timeout", f"No connection to {address} in time."
+    if isinstance(error, unsent):
+        name = "tls" if is_caused_by(error, ssl.SSLError) else "connect"
+        name = "dns" if is_caused_by(error, socket.gaierror) else name
+        return name, f"No connection to {address} ({reason})."
+    name = "read timeout" if isinstance(error, httpx.ReadTimeout) else "lost"
+    return name, f"The connection to {address} was lost ({reason})."

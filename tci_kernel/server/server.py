@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import signal
@@ -22,6 +23,7 @@ from tci_kernel.core.addresses import is_loopback
 from tci_kernel.core.errors import ConfigurationError
 from tci_kernel.server import limits
 from tci_kernel.server.connections import BoundedServer
+from tci_kernel.server.exchange_request import ExchangeRequest
 from tci_kernel.server.handlers import make_app
 from tci_kernel.server.janitor import Janitor
 from tci_kernel.server.local_supply import LocalSupply
@@ -210,6 +212,18 @@ class LocalServer(Configurable):
     async def open_session(self) -> str:
         """Start a session without running code in it, and give its id."""
         return (await self._pool.create()).id
+
+    async def exchange(self, session_id: str, text: str) -> str:
+        """Make an exchange, as `POST /tci/sessions/{id}/exchange` does.
+
+        Args:
+            session_id: the session.
+            text: the request's body.
+
+        Raises:
+            RequestRejected: see `openapi.yaml`.
+        """
+        return await self._pool.exchange(session_id, ExchangeRequest.from_json(json.loads(text)))
 
     def adopt_orphans(self) -> None:
         """End what code starts with its session, also where its interpreter has died first.

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 from tci_kernel.client.client import TCIClient
 from tci_kernel.client.retry import Backoff
-from tci_kernel.client.schema import EXCHANGE, ExecuteResponse, decoded
+from tci_kernel.client.schema import EXCHANGE, decoded
 from tci_kernel.core.errors import ExecutionRefused, InvalidAnswer, ServiceError, TCIError
 from tci_kernel.core.text import duration, wrapped
 from tci_kernel.remote import loader
@@ -24,6 +24,9 @@ LONGEST_PAUSE = 5.0
 
 # Asks for the greeting, and starts nothing.
 PING = '{"ping": true}'
+
+# How it answers, or what stands before it, that has no such path.
+_NO_SUCH_PATH = (403, 404, 405)
 
 # How a service answers that does not take so much code: bad request, too large, not understood.
 _NOT_TAKEN = (400, 413, 422)
@@ -61,7 +64,7 @@ class Installation:
         self._options = options
         self._name = name
         self._joins = joins
-        self._has_exchange = False
+        self._is_barred = False  # from exchanges with the service itself
         self._was_strange = False  # whether an answer could not be read
         self.session_id = session_id
         self.count = 1
@@ -76,16 +79,12 @@ class Installation:
             LiveUnavailable: the relay can't be had, or the service does not take it.
             TCIError: nothing came of it: another attempt may succeed.
         """
-        code = exchange_call(PING) if self._joins else _launch()
         backoff = new_backoff(self._options)
-        answer: ExecuteResponse | None = None
+        greeting: str | None = None
         is_last = False
-        while answer is None:
+        while greeting is None:
             try:
-                answer = await self._client.execute(code, self.session_id, offers_exchange=True)
-                # If it ran in another session than this one, the first cell will say so.
-                self.session_id = self.session_id or answer.session_id
-                greeting = await self._greeting(answer)
+                greeting = await self._ask()
             except TCIError as error:
                 pause = self._pause(error, backoff, is_last=is_last)
                 # Where it would begin a session, it is sent once more at most: each costs.
@@ -94,18 +93,47 @@ class Installation:
                 await asyncio.sleep(pause)
         self._greet(greeting)
 
+    async def _ask(self) -> str:
+        """Ask whoever answers exchanges for the greeting; gives that: JSON, as a rule."""
+        if (greeting := await self._greeting_of_service()) is not None:
+            return greeting
+        code = exchange_call(PING) if self._joins else _launch()
+        offers = not self._is_barred
+        answer = await self._client.execute(code, self.session_id, offers_exchange=offers)
+        # If it ran in another session than this one, the first cell will say so.
+        self.session_id = self.session_id or answer.session_id
+        if (greeting := await self._greeting_of_service()) is not None:
+            return greeting
+        if offers and self._is_barred:
+            return await self._ask()  # it has not run, since there was no need to
+        try:
+            return printed(answer.outputs) or "{}"
+        except ValueError as error:
+            raise LiveUnavailable(f"the relay's answer can't be read: {error}") from error
+
+    async def _greeting_of_service(self) -> str | None:
+        """The greeting of a service that makes exchanges itself; None where there is none."""
+        if not self._has_exchange or self.session_id is None:
+            return None
+        try:
+            return await self._client.exchange(self.session_id, PING)
+        except ServiceError as error:
+            if error.status not in _NO_SUCH_PATH:
+                raise
+            # The session has ended, or what stands before the service lets nobody through to it:
+            # the way that all services have will tell.
+            self._is_barred = True
+            return None
+
+    @property
+    def _has_exchange(self) -> bool:
+        return EXCHANGE in self._client.extensions and not self._is_barred
+
     def way(self) -> Way:
         """How exchanges get there, as far as is known."""
         if self._has_exchange and self.session_id is not None:
             return ServiceWay(self._client, self.session_id)
-        return RelayWay(self._client, self.session_id, self._name)
-
-    async def _greeting(self, answer: ExecuteResponse) -> str:
-        """What is said of itself by whoever answers exchanges; JSON, as a rule."""
-        self._has_exchange = EXCHANGE in self._client.extensions
-        if self._has_exchange and self.session_id is not None:
-            return (await self._client.exchange(self.session_id, PING.encode())).decode()
-        return printed(answer.outputs) or "{}"
+        return RelayWay(self._client, self.session_id, self._name, self._options.transfer_size)
 
     def _pause(self, error: TCIError, backoff: Backoff, *, is_last: bool) -> float:
         """Seconds until the relay is sent again; or raises what has failed."""

@@ -244,7 +244,7 @@ class Link:
             "first": self._outgoing.first,
             "wait": wait,
             "gather": self.way.gather,
-            "limit": self._options.transfer_size,
+            "limit": self.way.limit,
             "describe": not self.info,
         }
         return self.way.exchange(fields, self._outgoing.take(), wait)

@@ -12,6 +12,7 @@ from tci_kernel.client.failures import failure
 from tci_kernel.client.schema import ExecuteResponse, written_files
 from tci_kernel.core.cell import File
 from tci_kernel.remote.exchanges import CLIENTS
+from tci_kernel.remote.outbox import KEPT
 from tci_kernel.session.live.exchange import Answer, exchange_call, printed, read, request_text
 
 # Seconds of silence, beyond those that an exchange waits, after which its answer is taken for lost:
@@ -48,6 +49,7 @@ class Way(Protocol):
 
     Attributes:
         gather: seconds that an exchange waits, after the first news, for more to come.
+        limit: bytes of messages in an answer.
         idle_wait: seconds that one may wait there while nothing runs. None where that would stand
             in the way of what is sent next: news are asked for at intervals then, and an exchange
             that waits is dropped for another. Else that other one ends the wait.
@@ -55,6 +57,7 @@ class Way(Protocol):
 
     gather: float
     idle_wait: float | None
+    limit: int
 
     async def exchange(self, fields: Mapping[str, Any], messages: Messages, wait: float) -> Answer:
         """Make one attempt at an exchange.
@@ -77,13 +80,15 @@ class RelayWay:
         client: how the service is reached.
         session_id: the session.
         name: of the client, as exchanges have it.
+        limit: bytes of messages in an answer.
     """
 
     # Requests cost something: what is printed in quick succession comes in one.
     gather: float = 0.05
     idle_wait: float | None = None
 
-    def __init__(self, client: TCIClient, session_id: str | None, name: str) -> None:
+    def __init__(self, client: TCIClient, session_id: str | None, name: str, limit: int) -> None:
+        self.limit = limit
         self._client = client
         self._session_id = session_id
         self._name = name
@@ -130,6 +135,8 @@ class ServiceWay:
     # minute.
     gather: float = 0.001
     idle_wait: float | None = 50.0
+    # As much as is kept there for a client: nothing that is shown comes in parts as a rule.
+    limit = KEPT
 
     def __init__(self, client: TCIClient, session_id: str) -> None:
         self._client = client
@@ -139,9 +146,9 @@ class ServiceWay:
         """See `Way`."""
         texts = [f'{text[:-1]}, "files": {_listed(files)}}}' for text, files in messages]
         text = request_text(fields, texts)
-        body = await self._client.exchange(self._session_id, text.encode(), wait + SILENCE)
+        answer = await self._client.exchange(self._session_id, text, wait + SILENCE)
         try:
-            return read(body.decode())
+            return read(answer)
         except ValueError as error:
             raise failure("body", f"The service's answer can't be read: {error}.") from error
 
