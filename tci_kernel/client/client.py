@@ -249,9 +249,8 @@ class TCIClient(Configurable):
                 self.round_trip = time.perf_counter() - start
                 self.extensions = extensions(response.headers)
         except httpx.HTTPError as error:
-            raise failure(
-                *transport_failure(error, self.address), runs_code=body is not None
-            ) from error
+            cause, said = transport_failure(error, self.address)
+            raise failure(cause, said, runs_code=body is not None) from error
         if response.status_code != _OK:
             raise self._refusal(response, content, runs_code=body is not None)
         return content

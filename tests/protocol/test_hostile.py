@@ -25,6 +25,9 @@ NAMES = (
 )
 
 
+PRIVATE = "--LocalServer.directory=private"
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a file for each of these, which says so where it is imported."""
@@ -42,8 +45,9 @@ def test_files_beside_the_notebook_do_not_run_in_the_kernel(
     folder: Path, server: ServerProcess
 ) -> None:
     where = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
+    # The interpreter of `tci-local` would import them as ipykernel does: it works in their folder.
     for name in ("tci", "tci-local"):
-        with kernel(name, **where) as driver:
+        with kernel(name, PRIVATE, cwd=str(folder), **where) as driver:
             assert driver.run("1 + 1").only("execute_result")["data"]["text/plain"] == "2"
             driver.complete("import ran")
             driver.client.inspect("print")
@@ -63,7 +67,7 @@ def test_the_code_of_local_cells_imports_what_lies_there(folder: Path) -> None:
     (folder / "package").mkdir()
     (folder / "package" / "__init__.py").write_text("from . import inner\nimport beside")
     (folder / "package" / "inner.py").write_text("")
-    with kernel("tci-local") as driver:
+    with kernel("tci-local", PRIVATE, cwd=str(folder)) as driver:
         code = "import importlib, threading, mine, package.inner\n"
         code += "print(mine.value, importlib.import_module('lazy').__name__, mine.beside.later())"
         shown = driver.run(f"%%local\n{code}")

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.counting import CountingProxy, counted
+from tests.support.counting import EXTENSIONS, CountingProxy, counted
 from tests.support.kernels import KernelDriver, kernel, shown
 from tests.support.servers import TOKEN, serving
 from tests.support.waiting import until
@@ -21,7 +21,7 @@ def served() -> Iterator[tuple[KernelDriver, CountingProxy]]:
     """The kernel `tci` at a local server, behind a proxy that counts."""
     with (
         serving() as server,
-        counted(server.base_url) as proxy,
+        counted(server.base_url, without=EXTENSIONS) as proxy,
         kernel("tci", TOGETHER_BASE_URL=proxy.base_url, TOGETHER_API_KEY=TOKEN) as driver,
     ):
         yield driver, proxy
@@ -248,7 +248,7 @@ def test_names_of_variables_are_completed_on_either_side(tmp_path: Path) -> None
     gate = tmp_path / "gate"
     with (
         serving() as server,
-        counted(server.base_url) as sent,
+        counted(server.base_url, without=EXTENSIONS) as sent,
         kernel("tci", TOGETHER_BASE_URL=sent.base_url, TOGETHER_API_KEY=TOKEN) as driver,
     ):
         process = psutil.Process(driver.pid)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.counting import CountingProxy, counted
+from tests.support.counting import EXTENSIONS, CountingProxy, counted
 from tests.support.kernels import Answer, KernelDriver, kernel
 from tests.support.servers import TOKEN, serving
 from tests.support.vscode import (
@@ -68,7 +68,7 @@ def _is_update(message: dict[str, Any]) -> bool:
 def editor() -> Iterator[Editor]:
     with (
         serving() as server,
-        counted(server.base_url) as proxy,
+        counted(server.base_url, without=EXTENSIONS) as proxy,
         kernel("tci", TOGETHER_BASE_URL=proxy.base_url, TOGETHER_API_KEY=TOKEN) as driver,
     ):
         yield Editor(driver, proxy)

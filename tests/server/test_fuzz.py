@@ -57,8 +57,8 @@ def _prepare(case: schemathesis.Case[Any], session_id: str) -> None:
         given = case.body.get("session_id", code)
         if given and isinstance(given, str):
             case.body["session_id"] = session_id
-        if isinstance(case.body.get("wait"), (int, float)):
-            case.body["wait"] = min(case.body["wait"], 0.01)
+        if isinstance(wait := case.body.get("wait"), (int, float)) and wait > 0:
+            case.body["wait"] = 0.01
     if case.operation.label.startswith("POST") and "id" in case.path_parameters:
         case.path_parameters["id"] = session_id
 

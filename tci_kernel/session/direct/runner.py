@@ -199,7 +199,8 @@ class DirectRunner:
     async def _look_after(self, answer: Answer) -> None:
         """If the interpreter may have died, see whether the session has ended with it.
 
-        The cell itself tells of the death; the next one begins a new session.
+        The cell itself tells of the death; the next one begins a new session, or installs the
+        helper in the interpreter that follows.
         """
         if answer.failure is None:
             return
@@ -210,6 +211,9 @@ class DirectRunner:
         try:
             if await self._state.is_gone():
                 self._state.begin(None)
+            elif is_dead:
+                self._installed.close()  # another interpreter has no helper yet
+                self._installed = Helper(self._client, self._state.id)
         except asyncio.CancelledError:
             if not self._is_interrupted or self._running is not asyncio.current_task():
                 raise  # else nothing is left to stop: the cell has told of its failure
