@@ -265,7 +265,7 @@ async def test_who_attaches_gets_what_a_cell_prints_that_was_given_up(
 
 
 async def test_a_session_outlives_signals_at_any_moment(
-    server: ServerProcess, tmp_path: Path
+    service: Gateway, server: ServerProcess, tmp_path: Path
 ) -> None:
     """As services send them to code whose caller has hung up, be it only just begun or ended."""
     ledger = Ledger(tmp_path / "ledger")
@@ -275,7 +275,7 @@ async def test_a_session_outlives_signals_at_any_moment(
             os.kill(pid, signal.SIGINT)
             await asyncio.sleep(0.002)
 
-    async with live_session(server.base_url, server.token) as session:
+    async with live_session(service.base_url, server.token) as session:
         begun = await messages_of(session, "import os; print(os.getppid())")
         striking = asyncio.create_task(strike(int(printed(begun))))
         for number in range(100):

@@ -16,6 +16,7 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import ExecutionRefused, Interrupted
 from tci_kernel.session.automatic import Execution
 from tests.server.kernelspecs import install
+from tests.support.counting import EXTENSIONS, counted
 from tests.support.gateway import (
     Gateway,
     Reply,
@@ -146,9 +147,12 @@ async def test_a_session_without_an_interpreter_can_be_attached_to(tmp_path: Pat
 
 
 async def test_cells_of_a_session_without_an_interpreter_can_be_interrupted(tmp_path: Path) -> None:
-    with serving_case(tmp_path, "ends at once") as service:
+    with (
+        serving_case(tmp_path, "ends at once") as service,
         # The server stops code whose caller hangs up; the gateway does not tell it.
-        async with live_session(service.target, TOKEN, execution=Execution.AUTO) as session:
+        counted(service.target, without=EXTENSIONS) as telling,
+    ):
+        async with live_session(telling.base_url, TOKEN, execution=Execution.AUTO) as session:
             await messages_of(session, "x = 1")
             begun = tmp_path / "begun"
             code = f"open({str(begun)!r}, 'w').close()\nwhile True: pass"

@@ -413,7 +413,10 @@ async def test_a_whole_that_differs_from_its_pieces_is_not_written(
     assert held(here) == {"x": bytes(size)}
 
 
-@pytest.mark.parametrize("found", [None, {"targets": ["x"]}, {"targets": [], "made": []}, 7])
+@pytest.mark.parametrize(
+    "found",
+    [None, {"targets": ["x"]}, {"targets": ["x"], "made": []}, {"targets": [], "made": []}, 7],
+)
 async def test_an_odd_answer_to_an_upload_ends_it(
     liar: RemoteSession, faulty: FaultyServer, here: Path, found: Any
 ) -> None:
@@ -454,7 +457,7 @@ async def test_a_full_disk_there_is_said_with_what_to_do(
 
 # -- transfers that break off ----------------------------------------------------------------
 
-PREPARED = {"targets": ["/work/x"], "made": ["/work"]}
+PREPARED = {"targets": ["/work/x"], "stamps": [None], "made": ["/work"]}
 
 
 async def test_after_a_lost_connection_the_rest_is_removed_and_nothing_is_sent_again(
