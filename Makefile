@@ -31,7 +31,8 @@ LONG := tests/clients tests/packaging tests/documents/test_blocks.py tests/diffe
 	tests/protocol/test_message_spec.py tests/protocol/test_slow_service.py \
 	tests/faults/test_gateway.py tests/faults/test_no_live.py tests/faults/test_soak.py \
 	tests/faults/test_live_soak.py tests/faults/test_lies.py tests/faults/test_expiry.py \
-	tests/server/test_limits.py tests/server/test_sandbox.py tests/protocol/test_hostile.py \
+	tests/server/test_limits.py tests/server/test_sandbox.py tests/server/test_elsewhere.py \
+	tests/protocol/test_hostile.py \
 	tests/protocol/test_variables.py
 
 test: $(VENV)/.dev
@@ -56,7 +57,7 @@ check: $(VENV)/.dev
 		--hypothesis-profile=quick tests/unit
 
 # What tests need beside Python's packages: a browser, libraries for Qt, the packages of VS Code's
-# extension for Node, and bubblewrap for sandboxes. Where it is missing, these tests are skipped.
+# extension for Node, bubblewrap for sandboxes, and iproute2 for networks of interpreters elsewhere. Where it is missing, these tests are skipped.
 clients: $(VSCODE)/node_modules/.package-lock.json
 
 $(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json | programs
@@ -72,6 +73,7 @@ programs: $(VENV)/.dev
 	has node || missing="$$missing nodejs"; \
 	has npm || missing="$$missing npm"; \
 	has bwrap || missing="$$missing bubblewrap"; \
+	has ip || missing="$$missing iproute2"; \
 	loads() { $(BIN)/python -c "import ctypes; ctypes.CDLL('$$1')" 2> /dev/null; }; \
 	loads libEGL.so.1 || missing="$$missing libegl1"; \
 	loads libGL.so.1 || missing="$$missing libgl1"; \

@@ -60,7 +60,13 @@ class Calls:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._execution: Execution | None = None
+        self._running = 0
         self._interruption: asyncio.Task[None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no code runs here."""
+        return self._running == 0 and self._interruption is None
 
     async def wait_until_idle(self) -> None:
         """Wait until the code of a cancelled call has stopped."""
@@ -106,6 +112,7 @@ class Calls:
     async def _run(self, msg_id: str) -> list[Output]:
         """The outputs of a request to run code, which has been sent."""
         execution = self._execution = Execution(msg_id)
+        self._running += 1
         try:
             is_complete = await self._wait_until_complete(execution)
             if execution.exits:
@@ -116,6 +123,8 @@ class Calls:
             execution.collector = OutputCollector(kept=0)  # nobody asks for what it prints now
             self._interruption = asyncio.create_task(self._interrupt(execution))
             raise
+        finally:
+            self._running -= 1
         return execution.collector.outputs()
 
     async def _wait_until_complete(self, execution: Execution) -> bool:

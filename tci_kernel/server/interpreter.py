@@ -6,13 +6,13 @@ import ast
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import zmq.asyncio
-from jupyter_client.kernelspec import NoSuchKernel
 
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.remote.frames import Frames
@@ -25,6 +25,12 @@ from tci_kernel.server.places.base import Place
 
 # Seconds for the last output of an interpreter that died, which is in the sockets still.
 LAST_OUTPUT_TIMEOUT = 0.1
+
+# Seconds between two questions whether one that runs elsewhere is alive.
+ASK_INTERVAL = 5.0
+
+# What a start raises that fails.
+_NOT_STARTED = (RuntimeError, OSError, ValueError, LookupError, TypeError, zmq.ZMQError)
 
 # Seconds for the reply to a question of the server's own.
 QUESTION_TIMEOUT = 1.0
@@ -73,6 +79,7 @@ class Interpreter:
         self._first: str | None = None  # request of exchanges; empty once it has begun
         self._interrupting: set[asyncio.Task[None]] = set()
         self._close_error = ""
+        self._asked = 0.0  # when it was last seen to be alive
         self._channels: Channels | None = None
         self.calls = Calls(self)
 
@@ -88,7 +95,9 @@ class Interpreter:
                 self._register_process()
             self._channels = Channels(self._manager, self._context, self._take)
             await self._channels.open()
-        except (RuntimeError, OSError, ValueError, NoSuchKernel, zmq.ZMQError) as error:
+            self.info, self.state = dict(self._channels.info), READY
+            await self._place.enter(self.calls.run_quietly)
+        except _NOT_STARTED as error:
             self.reason = f"{error}\n{self._place.log()}".strip()
             self.state = FAILED
             raise RequestRejected(
@@ -96,7 +105,6 @@ class Interpreter:
                 status=500,
                 code="interpreter_failed",
             ) from error
-        self.info, self.state = dict(self.channels.info), READY
         self._adopt_orphans()
         if self._listener is not None:
             self.listen(self._listener)
@@ -106,7 +114,7 @@ class Interpreter:
 
         Nobody waits for it: what is asked next comes after it.
         """
-        if sys.platform == "linux" and not self._place.is_contained:
+        if sys.platform == "linux" and self._place.is_here and not self._place.is_contained:
             expression = {"value": _SUBREAPER_EXPRESSION}
             self.channels.client.execute(
                 "", silent=True, allow_stdin=False, user_expressions=expression
@@ -127,7 +135,12 @@ class Interpreter:
         """Whether the process runs. Once it does not, `state` says so."""
         if self.state in ENDED:
             return False
+        # Elsewhere it may be a request to ask.
+        interval = 0.0 if self._place.is_here else ASK_INTERVAL
+        if self.state == READY and time.monotonic() < self._asked + interval:
+            return True
         if await self._manager.is_alive():
+            self._asked = time.monotonic()
             return True
         if self.state == READY:
             await self._note_death()
@@ -201,6 +214,10 @@ class Interpreter:
         Args:
             reason: what a running call is told.
         """
+        if self.state == READY and self.calls.is_idle:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(QUESTION_TIMEOUT):
+                    await self._place.leave(self.calls.run_quietly)
         self._close_error = reason
         self.end()
         assert self.closing is not None  # noqa: S101 - `end` has made it
@@ -244,7 +261,8 @@ class Interpreter:
             self._listener(message)
 
     def _register_process(self) -> None:
-        self._pid = getattr(self._manager.provisioner, "pid", None)
+        if self._place.is_here:
+            self._pid = getattr(self._manager.provisioner, "pid", None)
         if self._pid is not None:
             self._janitor.register(self._pid)
 

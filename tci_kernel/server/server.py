@@ -30,6 +30,7 @@ from tci_kernel.server.local_supply import LocalSupply
 from tci_kernel.server.places import requirements
 from tci_kernel.server.places.base import Maker
 from tci_kernel.server.places.bubblewrap import Limits
+from tci_kernel.server.places.foreign import ForeignPlace, is_foreign
 from tci_kernel.server.places.host import HostOptions, HostPlace
 from tci_kernel.server.places.sandbox import SandboxPlace
 from tci_kernel.server.sessions import SessionPool
@@ -141,13 +142,7 @@ class LocalServer(Configurable):
         lifetime = self.session_lifetime or SESSION_LIFETIME
         _check_lifetime(lifetime)
         _check_kernelspec(self.kernel_name)
-        if self.sandbox:
-            requirements.check(self._limits)
-        elif self.sandbox_network:
-            raise ConfigurationError(
-                "A network for sandboxes needs a sandbox: without one, code has the network.",
-                advice="Add --sandbox, or c.LocalServer.sandbox = True.",
-            )
+        self._check_sandbox()
         try:
             sockets = bind_sockets(port, host)
         except OSError as error:
@@ -170,6 +165,21 @@ class LocalServer(Configurable):
         self.base_url = _url(host, sockets[0].getsockname()[1])
         self.token = token
 
+    def _check_sandbox(self) -> None:
+        if self.sandbox_network and not self.sandbox:
+            raise ConfigurationError(
+                "A network for sandboxes needs a sandbox: without one, code has the network.",
+                advice="Add --sandbox, or c.LocalServer.sandbox = True.",
+            )
+        if self.sandbox and is_foreign(self.kernel_name):
+            raise ConfigurationError(
+                f"The kernelspec {self.kernel_name!r} names a provisioner of its own: what that "
+                "starts can't be shut in.",
+                advice="Leave out --sandbox, or name another kernelspec.",
+            )
+        if self.sandbox:
+            requirements.check(self._limits)
+
     @property
     def _limits(self) -> Limits:
         return Limits(
@@ -182,6 +192,8 @@ class LocalServer(Configurable):
     def _place_maker(self, root: Path, *, is_embedded: bool) -> Maker:
         if self.sandbox:
             return partial(SandboxPlace, self.kernel_name, self._limits, root)
+        if is_foreign(self.kernel_name):
+            return partial(ForeignPlace, self.kernel_name, root)
         shares_directory = is_embedded and self.directory == "notebook"
         options = HostOptions(
             self.kernel_name,
@@ -228,9 +240,11 @@ class LocalServer(Configurable):
     def adopt_orphans(self) -> None:
         """End what code starts with its session, also where its interpreter has died first.
 
-        For a process that has no children but those of this server.
+        For a process that has no children but those of this server. A foreign provisioner may have
+        some of its own, which nobody could tell from orphans.
         """
-        self._janitor.adopt_orphans()
+        if not is_foreign(self.kernel_name):
+            self._janitor.adopt_orphans()
 
     async def aclose(self) -> None:
         """Stop: no process and no directory is left."""

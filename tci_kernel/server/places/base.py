@@ -21,10 +21,12 @@ class Place(Protocol):
         session_id: of the session that the interpreter is for; no two places have the same.
         is_contained: whether all that code starts and writes there ends with the interpreter by
             itself.
+        is_here: whether its process is one of this computer, that may be signalled.
     """
 
     session_id: str
     is_contained: bool
+    is_here: bool
 
     def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
         """What starts, signals and kills the interpreter.
@@ -42,6 +44,19 @@ class Place(Protocol):
         Raises:
             OSError: (on entry) there is no room for it.
         """
+
+    async def enter(self, run: QuietRun) -> None:
+        """Have the interpreter work in its directory, once it answers, where it does not yet.
+
+        Args:
+            run: what it can be asked with.
+
+        Raises:
+            ValueError, LookupError, TypeError, RecursionError: it can't.
+        """
+
+    async def leave(self, run: QuietRun) -> None:
+        """Remove, before the interpreter is ended for good, what the server can't see."""
 
     def log(self) -> str:
         """The end of what the interpreter printed while it started."""

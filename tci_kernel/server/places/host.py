@@ -58,6 +58,7 @@ class HostPlace:
     """
 
     is_contained = False
+    is_here = True
 
     def __init__(self, options: HostOptions, session_id: str, number: int) -> None:
         self.session_id = session_id
@@ -109,6 +110,12 @@ class HostPlace:
             (profile / "ipython_config.json").write_text(IPYTHON_CONFIG)
             environment["IPYTHONDIR"] = str(ipython)
         return {**environment, **self._options.marks}
+
+    async def enter(self, run: QuietRun) -> None:
+        """See `Place`: it was started there."""
+
+    async def leave(self, run: QuietRun) -> None:
+        """See `Place`: all is to be seen."""
 
     def log(self) -> str:
         """See `Place`."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -15,11 +13,7 @@ from typing import Any
 import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 
-from tci_kernel.core.errors import RequestRejected
-from tci_kernel.core.text import printable
-from tci_kernel.remote import calls, loader
-from tci_kernel.server import files as request_files
-from tci_kernel.server.places import bubblewrap
+from tci_kernel.server.places import asked, bubblewrap
 from tci_kernel.server.places.base import QuietRun
 from tci_kernel.server.places.host import IPYTHON_CONFIG, LOG_TAIL
 from tci_kernel.server.places.installation import hidden_in, readable_for
@@ -50,6 +44,7 @@ class SandboxPlace:
     """
 
     is_contained = True
+    is_here = True
 
     def __init__(
         self, kernel_name: str, limits: bubblewrap.Limits, root: Path, session_id: str, number: int
@@ -156,6 +151,12 @@ class SandboxPlace:
             "USER": "session",
         }
 
+    async def enter(self, run: QuietRun) -> None:
+        """See `Place`: it was started there."""
+
+    async def leave(self, run: QuietRun) -> None:
+        """See `Place`: all ends with it."""
+
     def log(self) -> str:
         """See `Place`."""
         printed = b""
@@ -170,11 +171,7 @@ class SandboxPlace:
 
     async def write(self, files: Sequence[tuple[PurePosixPath, bytes]], run: QuietRun) -> None:
         """See `Place`. The interpreter writes them: this process sees nothing that is inside."""
-        if not files:
-            return
-        texts = [(str(name), base64.b64encode(content).decode()) for name, content in files]
-        arguments = {"directory": self._working_directory, "files": texts}
-        _check_written(await run(loader.program("staging", arguments)))
+        await asked.write(self._working_directory, files, run)
 
     def sweep(self) -> None:
         """See `Place`. What is inside has ended with the process."""
@@ -190,20 +187,3 @@ class SandboxPlace:
 def _is_file(argument: str) -> bool:
     """Whether an argument of a command is the whole path of a file."""
     return argument.startswith("/") and Path(argument).is_file()
-
-
-def _check_written(said: str) -> None:
-    """Read what an interpreter says that was to write files.
-
-    Raises:
-        RequestRejected: it could not, or says what nobody can read.
-    """
-    with suppress(ValueError, LookupError, TypeError, RecursionError):
-        answer = json.loads(said.split(calls.BEGIN, 1)[1].split(calls.END, 1)[0])
-        if answer["value"] is None:
-            return
-        number, problem = answer["value"]["number"], answer["value"]["problem"]
-        raise request_files.rejection(int(number), printable(str(problem)))
-    raise RequestRejected(
-        "The session's interpreter could not write the files of the request.", param="files"
-    )
