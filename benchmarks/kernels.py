@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 
-from benchmarks.process import BARE, IPYKERNEL, start, started
+from benchmarks.process import BARE, IPYKERNEL, KernelProcess, start, started
 from benchmarks.table import Row
+from tests.support.comms import ECHO
 from tests.support.servers import ServerProcess
 
 # How often a kernel is started for a row; a start varies by a third.
@@ -19,10 +21,10 @@ DISPLAYS = "for i in range(2_000): display(i)"
 
 # What is run, the goal, and how often.
 CELLS = {
-    "a `pass` cell": ("pass", 2.0, 200),
-    "50 MB in one display": (BIG, 1.3, 10),
+    "a `pass` cell": ("pass", 1.8, 200),
+    "50 MB in one display": (BIG, 1.6, 10),
     "100,000 short prints": (PRINTS, 1.3, 10),
-    "2,000 displays in one cell": (DISPLAYS, 1.3, 10),
+    "2,000 displays in one cell": (DISPLAYS, 1.1, 10),
 }
 
 
@@ -42,6 +44,30 @@ def held(name: str, **environment: str) -> float:
     """Megabytes after the start."""
     with started(name, **environment) as kernel:
         return kernel.memory
+
+
+def held_by_all(name: str) -> float:
+    """Megabytes of a kernel with all its processes, once it has run a cell."""
+    with started(name) as kernel:
+        kernel.run("pass")
+        return kernel.memory_of_all
+
+
+def lag(kernel: KernelProcess) -> float:
+    """Seconds from the first print of a cell, which goes on running, to its arrival."""
+    code = "import time\nprint(time.time(), flush=True)\ntime.sleep(0.3)"
+    arrived = 0.0
+    for message in kernel.messages(code):
+        if message["header"]["msg_type"] == "stream":
+            arrived = arrived or time.time() - float(message["content"]["text"])
+    return arrived
+
+
+def echo(kernel: KernelProcess) -> Callable[[], float]:
+    """Measures how long a message to code in the kernel takes, with its answer."""
+    kernel.run(ECHO)
+    kernel.open_comm("c", "echo")
+    return partial(kernel.say, "c", {"value": 1})
 
 
 def peak(name: str, code: str, **environment: str) -> float:
@@ -97,6 +123,30 @@ def cells(server: ServerProcess) -> Iterator[Row]:
                 partial(theirs.run, code),
                 rounds=rounds,
             )
+        yield Row(
+            "from the first print of a running cell to its arrival, `tci-local`",
+            partial(lag, local),
+            0.005,
+            IPYKERNEL,
+            partial(lag, theirs),
+            difference=True,
+        )
+        yield Row(
+            "a widget's message and its answer, `tci-local`",
+            echo(local),
+            2.0,
+            IPYKERNEL,
+            echo(theirs),
+            rounds=100,
+        )
+    yield Row(
+        "memory of all processes after a cell, `tci-local`",
+        partial(held_by_all, "tci-local"),
+        1.9,
+        IPYKERNEL,
+        partial(held_by_all, IPYKERNEL),
+        "MB",
+    )
     yield Row(
         "peak memory during the 50 MB display, `tci`",
         partial(peak, "tci", BIG, **remote(server)),

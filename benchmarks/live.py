@@ -5,17 +5,15 @@ Each row is measured beside the service and with a network between that takes a 
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from benchmarks.kernels import BIG, DISPLAYS, PRINTS, remote
-from benchmarks.process import IPYKERNEL, KernelProcess, started
+from benchmarks.kernels import BIG, DISPLAYS, PRINTS, echo, lag, remote
+from benchmarks.process import IPYKERNEL, started
 from benchmarks.table import Row
-from tests.support.comms import ECHO
-from tests.support.counting import counted
+from tests.support.counting import EXTENSIONS, counted
 from tests.support.gateway import Gateway, delayed
 from tests.support.servers import ServerProcess
 
@@ -23,14 +21,6 @@ from tests.support.servers import ServerProcess
 LATENCIES = (0.0, 0.15)
 
 DIRECT = "--TCIKernel.execution=direct"
-
-# It says when it printed: on one machine, all processes have one clock.
-TICKS = """
-import time
-for _ in range(4):
-    time.sleep(0.3)
-    print(time.time())
-"""
 
 # Seconds of a silent cell whose requests are counted.
 SILENCE = 20
@@ -51,27 +41,9 @@ def away(server: ServerProcess, latency: float) -> Iterator[Mapping[str, str]]:
     if not latency:
         yield environment
         return
-    with Gateway(server.base_url).running() as gateway:
+    with Gateway(server.base_url, passes_exchanges=False).running() as gateway:
         gateway.faults = [delayed(latency)]
         yield environment | {"TOGETHER_BASE_URL": gateway.base_url}
-
-
-def lag(kernel: KernelProcess) -> float:
-    """Seconds from the printing of a line by a running cell to its arrival, as a median."""
-    lags = [
-        time.time() - float(line)
-        for message in kernel.messages(TICKS)
-        if message["header"]["msg_type"] == "stream"
-        for line in message["content"]["text"].split()
-    ]
-    return statistics.median(lags)
-
-
-def echo(kernel: KernelProcess) -> Callable[[], float]:
-    """Measures how long a message to code in the kernel takes, with its answer."""
-    kernel.run(ECHO)
-    kernel.open_comm("c", "echo")
-    return partial(kernel.say, "c", {"value": 1})
 
 
 def cells(server: ServerProcess) -> Iterator[Row]:
@@ -86,11 +58,10 @@ def cells(server: ServerProcess) -> Iterator[Row]:
             for kernel in (live, direct, theirs):
                 kernel.run("pass")
             yield Row(
-                f"lag of a line that a running cell prints, `tci`, {where}",
+                f"from the first print of a running cell to its arrival, `tci`, {where}",
                 partial(lag, live),
-                None,
-                IPYKERNEL,
-                partial(lag, theirs),
+                # A round trip and a half.
+                1.5 * latency or None,
                 rounds=5,
             )
             yield Row(
@@ -113,10 +84,26 @@ def cells(server: ServerProcess) -> Iterator[Row]:
                     )
 
 
+def run_all(server: ServerProcess) -> float:
+    """Requests to the service for 50 cells that are sent at once, from 150 ms away."""
+    with away(server, LATENCIES[-1]) as environment, started("tci", **environment) as kernel:
+        kernel.run("pass")
+        begin = time.perf_counter()
+        kernel.run_all(["pass"] * 50)
+        return (time.perf_counter() - begin) / LATENCIES[-1]
+
+
 def requests(server: ServerProcess) -> Iterator[Row]:
     """The rows of what is sent to the service while nothing is to be shown."""
+    yield Row(
+        "round trips of 50 cells that are run at once, `tci`, 150 ms away",
+        partial(run_all, server),
+        55,
+        unit="",
+        rounds=3,
+    )
     with (
-        counted(server.base_url) as proxy,
+        counted(server.base_url, without=EXTENSIONS) as proxy,
         started("tci", **remote(server) | {"TOGETHER_BASE_URL": proxy.base_url}) as kernel,
     ):
         kernel.run("pass")
@@ -130,4 +117,9 @@ def requests(server: ServerProcess) -> Iterator[Row]:
             ("a silent cell", partial(kernel.run, f"import time; time.sleep({SILENCE})")),
             ("nothing runs", partial(time.sleep, SILENCE)),
         ):
-            yield Row(f"HTTP requests a minute: {what}", partial(sent, action), unit="", rounds=1)
+            yield Row(
+                f"HTTP requests a minute to a relay: {what}",
+                partial(sent, action),
+                unit="",
+                rounds=1,
+            )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,15 +80,28 @@ class KernelProcess:
             pass
         return time.perf_counter() - begin
 
+    def run_all(self, cells: Sequence[str]) -> None:
+        """Send cells at once, and wait until all have ended.
+
+        Raises:
+            RuntimeError: one failed.
+        """
+        requests = [self._send("execute_request", _content(code)) for code in cells]
+        for request in requests:
+            for _ in self._published(request):
+                pass
+            self._check_reply()
+
     def messages(self, code: str) -> Iterator[dict[str, Any]]:
         """Send a cell; gives what it publishes, each message when it has come.
 
         Raises:
             RuntimeError: the cell failed.
         """
-        content = {"code": code, "silent": False, "store_history": True}
-        content |= {"user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
-        yield from self._published(self._send("execute_request", content))
+        yield from self._published(self._send("execute_request", _content(code)))
+        self._check_reply()
+
+    def _check_reply(self) -> None:
         reply = self._receive(self._shell)
         if reply["content"]["status"] != "ok":
             raise RuntimeError(f"The cell failed: {reply['content']}")
@@ -143,6 +156,15 @@ class KernelProcess:
         return float(self.process.memory_info().rss) / 1e6
 
     @property
+    def memory_of_all(self) -> float:
+        """Megabytes that the process and its children hold now, shared pages counted once.
+
+        That is their proportional set size, which Linux tells.
+        """
+        processes = [self.process, *self.process.children(recursive=True)]
+        return sum(float(process.memory_full_info().pss) for process in processes) / 1e6
+
+    @property
     def peak(self) -> float:
         """Megabytes that the process has held at most. Linux tells it."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -154,6 +176,12 @@ class KernelProcess:
         self.process.kill()
         self.process.wait()
         self._context.destroy()
+
+
+def _content(code: str) -> dict[str, Any]:
+    """What a cell's request says."""
+    content = {"code": code, "silent": False, "store_history": True}
+    return content | {"user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
 
 
 def _command(name: str, connection_file: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -30,6 +31,9 @@ from tests.support.servers import ServerProcess, serving
 
 SESSIONS = 20
 CELLS = 2_000  # in all sessions together
+
+# Sessions in which a cell runs at any moment.
+LOADS = (1, 20, 200)
 CODE = "print(6 * 7)"
 
 # Seconds after which a server has its spare interpreter.
@@ -48,19 +52,20 @@ def cells_ours() -> float:
 
 async def _cells_ours(server: ServerProcess) -> float:
     async with AsyncExitStack() as stack:
+        return await _rate([await _session(server, stack) for _ in range(SESSIONS)])
 
-        async def session() -> Cell:
-            client = TCIClient(base_url=server.base_url, api_key=server.token)
-            stack.push_async_callback(client.aclose)
-            session_id = (await client.execute(CODE)).session_id
 
-            async def cell() -> str:
-                ran = await client.execute(CODE, session_id)
-                return "".join(output.data for output in ran.outputs)
+async def _session(server: ServerProcess, stack: AsyncExitStack) -> Cell:
+    """Begin a session; gives what runs a cell in it."""
+    client = TCIClient(base_url=server.base_url, api_key=server.token)
+    stack.push_async_callback(client.aclose)
+    session_id = (await client.execute(CODE)).session_id
 
-            return cell
+    async def cell() -> str:
+        ran = await client.execute(CODE, session_id)
+        return "".join(output.data for output in ran.outputs)
 
-        return await _rate([await session() for _ in range(SESSIONS)])
+    return cell
 
 
 def cells_gateway() -> float:
@@ -113,6 +118,35 @@ async def _run(channels: WebSocketClientConnection, protocol: Session) -> str:
     return printed
 
 
+async def _load(count: int) -> tuple[float, float]:
+    """Cells a second in so many sessions at once, and the seconds that 99 of 100 take at most."""
+    latencies: list[float] = []
+    with serving("--max-sessions", str(count)) as server:
+        async with AsyncExitStack() as stack:
+            cells = [await _session(server, stack) for _ in range(count)]
+
+            def timed(cell: Cell) -> Cell:
+                async def run() -> str:
+                    begin = time.perf_counter()
+                    printed = await cell()
+                    latencies.append(time.perf_counter() - begin)
+                    return printed
+
+                return run
+
+            rate = await _rate([timed(cell) for cell in cells])
+    return rate, statistics.quantiles(latencies[count:], n=100)[-1]
+
+
+def load() -> Iterator[Row]:
+    """The rows of more and more sessions, each of which runs one cell after another."""
+    for count in LOADS:
+        rate, latency = asyncio.run(_load(count))
+        what = f"local server: {count} sessions at once"
+        yield Row(what, partial(float, rate), unit="cells/s", rounds=1)
+        yield Row(f"{what}: the 99th percentile of a cell", partial(float, latency), rounds=1)
+
+
 async def _rate(sessions: list[Cell]) -> float:
     """Cells a second, run in all sessions at once."""
 
@@ -147,12 +181,13 @@ def sessions(_server: ServerProcess) -> Iterator[Row]:
     yield Row(
         f"local server: {SESSIONS} sessions, {CELLS:,} cells",
         cells_ours,
-        1.0,
+        2.0,
         "Kernel Gateway",
         cells_gateway,
         "cells/s",
         most=True,
     )
+    yield from load()
     yield Row(
         "new session at the local server, warm",
         new_session,
