@@ -244,8 +244,8 @@ def test_an_interpreter_that_no_signal_reaches_is_ended_once_nobody_waits(servic
     until(lambda: stopped(session_id), "the interpreter is stopped")
     call.close()
     limit = STOP_TIMEOUT + PATIENCE
-    until(lambda: session_id not in service.sessions(), "the end of the session", limit)
-    assert "ended" in service.refusal(session_id)["message"]
+    until(lambda: not stopped(session_id), "the end of the interpreter", limit)
+    assert service.run("print('kept' in globals())", session_id).text() == "False\n"
 
 
 def stopped(session_id: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tci_kernel.session.live.installation import LiveUnavailable
 from tci_kernel.session.live.link import Link
 from tci_kernel.session.live.ways import RelayLost
 from tci_kernel.session.session import RemoteSession
+from tests.support.counting import EXTENSIONS, counted
 from tests.support.faulty import Action, answer, faulty_server
 from tests.support.live import live_session, messages_of, printed
 from tests.support.scripted import client_of
@@ -103,14 +105,26 @@ async def test_another_relay_is_not_taken_for_ours() -> None:
     assert "variables are gone" in str(raised.value)
 
 
-async def test_who_is_forgotten_among_many_kernels_connects_again(server: ServerProcess) -> None:
-    async with live_session(server.base_url, server.token) as session:
+@pytest.mark.parametrize("without", [(), EXTENSIONS], ids=["exchange", "relay"])
+async def test_who_is_forgotten_among_many_kernels_connects_again(
+    server: ServerProcess, without: Sequence[str]
+) -> None:
+    with counted(server.base_url, without=without) as proxy:
+        await _is_forgotten(proxy.base_url, server.token, has_relay=bool(without))
+
+
+async def _is_forgotten(base_url: str, token: str, *, has_relay: bool) -> None:
+    async with live_session(base_url, token) as session:
         await messages_of(session, "x = 6")
-        for number in range(CLIENTS):
+        for number in range(2 * CLIENTS):  # an exchange of the session may come between
             fields = {"client": f"other-{number}", "acknowledged": 0, "first": 1, "wait": 0}
             text = request_text({**fields, "gather": 0, "limit": 1000, "describe": False}, [])
-            relay = "__import__('sys').modules['_tci_kernel_relay']"
-            await session._client.execute(f"{relay}.exchange({text!r})", session.id)
+            assert session.id is not None
+            if has_relay:
+                relay = "__import__('sys').modules['_tci_kernel_relay']"
+                await session._client.execute(f"{relay}.exchange({text!r})", session.id)
+            else:
+                await session._client.exchange(session.id, text)
         with pytest.raises(InvalidAnswer, match="which has forgotten this one"):
             await messages_of(session, "x += 1", number=2)
         assert printed(await messages_of(session, "print(x)", number=3)) == "6\n"
