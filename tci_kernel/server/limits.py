@@ -1,15 +1,10 @@
-"""What the system grants a server: open files, ZeroMQ's sockets, short paths of Unix sockets."""
+"""What the system grants a server: open files, and ZeroMQ's sockets."""
 
 from __future__ import annotations
 
-import os
 import resource
-import tempfile
-from pathlib import Path
 
 import zmq
-
-from tci_kernel.core.errors import ConfigurationError
 
 # Open files that are asked for where the system sets no limit, or a higher one.
 MOST_FILES = 65_536
@@ -25,10 +20,6 @@ MOST_CONNECTIONS = 4_096
 # ZeroMQ's sockets of a session, and as many as it grants unasked.
 SOCKETS_PER_SESSION = 4
 OWN_SOCKETS = 64
-
-# Bytes of the path of a server's directory. A Unix socket's may have 107, 103 on macOS, and the
-# longest names below it have some 20.
-LONGEST_ROOT = 80
 
 
 def raise_file_limit() -> int:
@@ -61,22 +52,3 @@ def sessions_for(files: int) -> int:
 def sockets_for(sessions: int) -> int:
     """How many of ZeroMQ's sockets so many sessions need."""
     return OWN_SOCKETS + SOCKETS_PER_SESSION * (sessions + 1)
-
-
-def make_root() -> Path:
-    """Make a private directory whose path is short enough for Unix sockets below it.
-
-    Raises:
-        ConfigurationError: there is no place for it.
-    """
-    places = [tempfile.gettempdir(), "/tmp", "/dev/shm"]  # noqa: S108 - its name there is random
-    fitting = [place for place in places if len(os.fsencode(place)) <= LONGEST_ROOT]
-    for place in fitting:
-        try:
-            return Path(tempfile.mkdtemp(prefix="tci-", dir=place))
-        except OSError:
-            continue
-    raise ConfigurationError(
-        "The local server finds no place for its files.",
-        advice="Set TMPDIR to a directory that can be written to, with a short path.",
-    )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import string
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,10 +17,7 @@ from tci_kernel.server.channels import MOST_MESSAGE
 from tci_kernel.server.janitor import Janitor
 from tci_kernel.server.local_workspace import LocalWorkspace
 from tci_kernel.server.places.base import Maker
-
-# The form of the service's ids: `ses_` and 21 alphanumerics.
-_ALPHABET = string.ascii_letters + string.digits
-_ID_LENGTH = 21
+from tci_kernel.server.session_ids import new_session_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +56,18 @@ class LocalSupply:
         janitor: removes what is left if this process is killed.
         kernel_name: the kernelspec of each interpreter.
         sockets: how many of ZeroMQ's sockets there may be.
+        first_id: the id of the first session; empty for any.
     """
 
-    def __init__(self, make_place: Maker, janitor: Janitor, kernel_name: str, sockets: int) -> None:
+    def __init__(
+        self,
+        make_place: Maker,
+        janitor: Janitor,
+        kernel_name: str,
+        sockets: int,
+        first_id: str = "",
+    ) -> None:
+        self._first_id = first_id
         self._make_place = make_place
         self._janitor = janitor
         self._kernel_name = kernel_name
@@ -123,7 +127,8 @@ class LocalSupply:
     async def _start(self) -> LocalWorkspace:
         """Start a workspace's interpreter whole, or leave nothing of it."""
         self._last_number += 1
-        place = self._make_place(_new_session_id(), self._last_number)
+        session_id, self._first_id = self._first_id or new_session_id(), ""
+        place = self._make_place(session_id, self._last_number)
         workspace = LocalWorkspace(place, self._context, self._janitor)
         try:
             await workspace.start()
@@ -131,10 +136,6 @@ class LocalSupply:
             await asyncio.shield(workspace.close("never started"))
             raise
         return workspace
-
-
-def _new_session_id() -> str:
-    return "ses_" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
 
 
 def _modification_time(path: Path) -> int:

@@ -21,8 +21,9 @@ from tci_kernel.config.kernelspecs import is_ours
 from tci_kernel.config.traits import Seconds
 from tci_kernel.core.addresses import is_loopback
 from tci_kernel.core.errors import ConfigurationError
-from tci_kernel.server import limits
+from tci_kernel.server import early, limits
 from tci_kernel.server.connections import BoundedServer
+from tci_kernel.server.early import EarlyInterpreter
 from tci_kernel.server.exchange_request import ExchangeRequest
 from tci_kernel.server.handlers import make_app
 from tci_kernel.server.janitor import Janitor
@@ -33,6 +34,7 @@ from tci_kernel.server.places.bubblewrap import Limits
 from tci_kernel.server.places.foreign import ForeignPlace, is_foreign
 from tci_kernel.server.places.host import HostOptions, HostPlace
 from tci_kernel.server.places.sandbox import SandboxPlace
+from tci_kernel.server.root import make_root
 from tci_kernel.server.sessions import SessionPool
 
 # Seconds that a session lives where nothing else is said: the service's documented 60 minutes.
@@ -149,13 +151,15 @@ class LocalServer(Configurable):
             raise ConfigurationError(f"Can't listen on {host}:{port}: {error.strerror}.") from error
         files = limits.raise_file_limit()
         self.most_sessions = min(self.max_sessions, limits.sessions_for(files))
-        root = limits.make_root()
+        first = self._early() if is_embedded else None
+        root = make_root() if first is None else first.root
         self._janitor = Janitor(root)
         supply = LocalSupply(
-            self._place_maker(root, is_embedded=is_embedded),
+            self._place_maker(root, first, is_embedded=is_embedded),
             self._janitor,
             self.kernel_name,
             limits.sockets_for(self.most_sessions),
+            "" if first is None else first.session_id,
         )
         self._pool = SessionPool(supply, lifetime=lifetime, max_sessions=self.most_sessions)
         app = make_app(self._pool, host=host, token=token or None)
@@ -189,7 +193,18 @@ class LocalServer(Configurable):
             has_network=self.sandbox_network,
         )
 
-    def _place_maker(self, root: Path, *, is_embedded: bool) -> Maker:
+    def _early(self) -> EarlyInterpreter | None:
+        """The interpreter that was started ahead, if it is what the first session is to have."""
+        first = early.take()
+        is_as_set = not (self.sandbox or self.use_profile) and self.directory == "notebook"
+        if first is None or (is_as_set and self.kernel_name == early.KERNEL_NAME):
+            return first
+        first.discard()
+        return None
+
+    def _place_maker(
+        self, root: Path, first: EarlyInterpreter | None, *, is_embedded: bool
+    ) -> Maker:
         if self.sandbox:
             return partial(SandboxPlace, self.kernel_name, self._limits, root)
         if is_foreign(self.kernel_name):
@@ -201,6 +216,7 @@ class LocalServer(Configurable):
             self._janitor.environment,
             directory=Path.cwd() if shares_directory else None,
             uses_profile=is_embedded and self.use_profile,
+            early=first,
         )
         return partial(HostPlace, options)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,15 +13,11 @@ import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 
 from tci_kernel.remote import staging
+from tci_kernel.server import environment, janitor_process
 from tci_kernel.server import files as request_files
-from tci_kernel.server import janitor_process
+from tci_kernel.server.early import EarlyInterpreter
+from tci_kernel.server.places.adoption import adopt
 from tci_kernel.server.places.base import QuietRun
-
-# A database on the disk, which ends with the session, would take a third of a short call's time.
-IPYTHON_CONFIG = '{"HistoryManager": {"hist_file": ":memory:"}}'
-
-# Variables that belong to the host of the server, not to the code that it runs.
-_HOST_VARIABLES = ("TOGETHER_API_KEY", "TOGETHER_BASE_URL", "TCI_SERVER_TOKEN", "JPY_SESSION_NAME")
 
 # Letters of the log that tell why an interpreter did not start.
 LOG_TAIL = 2000
@@ -39,6 +34,7 @@ class HostOptions:
         directory: the working directory of all; None for one of each session's own, which begins
             empty and ends with it.
         uses_profile: whether interpreters read the IPython profile of the server's user.
+        early: the first interpreter, if it was started already.
     """
 
     kernel_name: str
@@ -46,6 +42,7 @@ class HostOptions:
     marks: Mapping[str, str]
     directory: Path | None = None
     uses_profile: bool = False
+    early: EarlyInterpreter | None = None
 
 
 class HostPlace:
@@ -64,6 +61,7 @@ class HostPlace:
         self.session_id = session_id
         self._options = options
         self._directory = options.directory or options.root / session_id
+        self._early = options.early if number == 1 else None
         # The connection file, the sockets and the log.
         self._runtime_directory = options.root / str(number)
         self._log = self._runtime_directory / "log"
@@ -72,44 +70,35 @@ class HostPlace:
         """See `Place`."""
         # Sockets in a private directory need no ports, so that interpreters that start together
         # can't take each other's, and no other user can reach them.
-        return AsyncKernelManager(
+        manager = AsyncKernelManager(
             kernel_name=self._options.kernel_name,
             context=context,
             transport="ipc",
             ip=str(self._runtime_directory / "k"),
             connection_file=str(self._runtime_directory / "kernel.json"),
         )
+        if self._early is not None and not adopt(self._early, manager):
+            self._early = None
+        return manager
 
     @contextmanager
     def opened(self) -> Iterator[dict[str, Any]]:
         """See `Place`."""
+        if self._early is not None:
+            self._early = None  # another one has to be started
+            yield {}
+            return
         if self._options.directory is None:
             self._directory.mkdir(exist_ok=True)
         shutil.rmtree(self._runtime_directory, ignore_errors=True)  # of an interpreter before
-        environment = self._environment()
+        variables = environment.prepared(
+            self._runtime_directory,
+            self.session_id,
+            self._options.marks,
+            uses_profile=self._options.uses_profile,
+        )
         with self._log.open("wb") as log:
-            yield {"cwd": str(self._directory), "env": environment, "stdout": log, "stderr": log}
-
-    def _environment(self) -> dict[str, str]:
-        """Make directories for IPython and Jupyter, and give the environment that names them.
-
-        As a rule the profile of the host's user, with its start-up files and history, is not the
-        code's. What kernels that it starts leave when they are killed goes with the interpreter.
-        """
-        runtime = self._runtime_directory / "jupyter"
-        runtime.mkdir(parents=True)
-        environment = {
-            name: value for name, value in os.environ.items() if name not in _HOST_VARIABLES
-        }
-        environment["JUPYTER_RUNTIME_DIR"] = str(runtime)
-        environment[janitor_process.SESSION_VARIABLE] = self.session_id
-        if not self._options.uses_profile:
-            ipython = self._runtime_directory / "ipython"
-            profile = ipython / "profile_default"
-            profile.mkdir(parents=True)
-            (profile / "ipython_config.json").write_text(IPYTHON_CONFIG)
-            environment["IPYTHONDIR"] = str(ipython)
-        return {**environment, **self._options.marks}
+            yield {"cwd": str(self._directory), "env": variables, "stdout": log, "stderr": log}
 
     async def enter(self, run: QuietRun) -> None:
         """See `Place`: it was started there."""

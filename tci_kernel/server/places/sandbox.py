@@ -13,9 +13,10 @@ from typing import Any
 import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 
+from tci_kernel.server.environment import IPYTHON_CONFIG
 from tci_kernel.server.places import asked, bubblewrap
 from tci_kernel.server.places.base import QuietRun
-from tci_kernel.server.places.host import IPYTHON_CONFIG, LOG_TAIL
+from tci_kernel.server.places.host import LOG_TAIL
 from tci_kernel.server.places.installation import hidden_in, readable_for
 from tci_kernel.server.places.provisioner import SandboxProvisioner
 
