@@ -17,7 +17,14 @@ from typing import Any, Callable
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.frames import Frames
     from tci_kernel.remote.interpreter import DEAD, ENDED, Interpreter, Starter
-    from tci_kernel.remote.requests import Client, ControlRequests, Request, own_message
+    from tci_kernel.remote.requests import (
+        Client,
+        ControlRequests,
+        Exchange,
+        Request,
+        is_cell,
+        own_message,
+    )
 
 VERSION = 1
 
@@ -33,26 +40,6 @@ SENT = ("shell", "control", "stdin")
 
 # What every client hears of, whoever has asked for it: it concerns what they share.
 SHARED = ("comm_open", "comm_msg", "comm_close", "update_display_data", "debug_event")
-
-
-class Exchange:
-    """An exchange whose messages were taken, and that was not answered yet.
-
-    Args:
-        client: whose it is.
-        request: what it has brought.
-        interpreter: the one that its messages went to.
-        cells: how many new cells of users it has brought.
-    """
-
-    def __init__(
-        self, client: Client, request: dict[str, Any], interpreter: Interpreter, cells: int
-    ) -> None:
-        self.client = client
-        self.request = request
-        self.interpreter = interpreter
-        self.begun = time.monotonic()
-        self.cells = cells
 
 
 class Exchanges:
@@ -228,6 +215,8 @@ class Exchanges:
             elif message.type == "status" or (request and message.channel == "shell"):
                 if request:
                     request.take(message)
+                elif message.channel == "iopub":
+                    self._note_answer(message.parent_id)
                 self._end_requests()
             elif message.parent_id in self._owners or not message.parent_id:
                 if request and message.channel == "stdin":
@@ -237,6 +226,8 @@ class Exchanges:
 
     def _begin(self, message: Frames) -> None:
         """Note that a cell begins, by its `execute_input`."""
+        if message.parent_id in self._running:
+            self._running[message.parent_id].is_begun = True
         if message.parent_id in self._private:
             return  # it moves no count
         if self._interrupts_next:
@@ -248,12 +239,21 @@ class Exchanges:
     def _end_requests(self) -> None:
         """Give out the last message of each request that has ended."""
         for msg_id, request in [*self._running.items()]:
+            probe = request.new_probe()
+            if probe is not None:
+                self.interpreter.send(probe)
             end = request.end(msg_id == next(iter(self._running)))
             if end is not None:
                 del self._running[msg_id]
                 self._put(end, True)
         for end in self._asked.ends():
             self._put(end, True)
+
+    def _note_answer(self, probe: str) -> None:
+        """Note that the interpreter has answered what may be a probe."""
+        for request in self._running.values():
+            if request.probe == probe:
+                request.note_loss()
 
     def _put(self, message: Frames, is_pressing: bool) -> None:
         """Put a message into the outbox of everybody whom it concerns."""
@@ -320,9 +320,3 @@ class Exchanges:
             "interpreter": state,
         }
         return '%s, "messages": [%s]}' % (json.dumps(head)[:-1], ", ".join(texts))
-
-
-def is_cell(message: dict[str, Any]) -> bool:
-    """Whether a message of an exchange is a cell of a user."""
-    kind = message.get("header", {}).get("msg_type")
-    return kind == "execute_request" and bool(message["content"].get("store_history", True))

@@ -21,10 +21,10 @@ MODULE = "_tci_kernel_relay"
 
 if __name__ != MODULE:
     from tci_kernel.remote.child import Child
-    from tci_kernel.remote.exchanges import VERSION, Exchange, Exchanges
+    from tci_kernel.remote.exchanges import VERSION, Exchanges
     from tci_kernel.remote.hangups import spare_interrupts, woken
     from tci_kernel.remote.printing import say
-    from tci_kernel.remote.requests import from_file
+    from tci_kernel.remote.requests import Exchange, from_file
     from tci_kernel.remote.traces import find_shell, forget_this_cell
 
 # Stand around an answer in what is printed; JSON can't contain them.

@@ -14,10 +14,13 @@ from typing import Any, Iterator
 
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.frames import Frames
+    from tci_kernel.remote.interpreter import Interpreter
     from tci_kernel.remote.outbox import Outbox
 
-# Seconds after a reply in which its request ends, should the interpreter's word of it be lost.
-IDLE_LIMIT = 5.0
+# Seconds after a reply in which the interpreter says that it is idle, as a rule; then it is asked
+# something. What it publishes comes in order: its word about a later request shows that the one
+# about this was lost.
+IDLE_LIMIT = 1.0
 
 # Seconds after that word, which is said last, in which the reply has come if it was not lost.
 REPLY_LIMIT = 1.0
@@ -46,6 +49,26 @@ class Client:
         self.news = 0.0  # when the first came of what was not given out yet
 
 
+class Exchange:
+    """An exchange whose messages were taken, and that was not answered yet.
+
+    Args:
+        client: whose it is.
+        request: what it has brought.
+        interpreter: the one that its messages went to.
+        cells: how many new cells of users it has brought.
+    """
+
+    def __init__(
+        self, client: Client, request: dict[str, Any], interpreter: Interpreter, cells: int
+    ) -> None:
+        self.client = client
+        self.request = request
+        self.interpreter = interpreter
+        self.begun = time.monotonic()
+        self.cells = cells
+
+
 class Request:
     """A request on the shell channel, from its beginning to its end.
 
@@ -57,7 +80,9 @@ class Request:
 
     Attributes:
         is_cell: whether it runs code.
-        is_begun: whether the interpreter has begun with it.
+        is_begun: whether the interpreter has begun with it. A cell has once its code is shown:
+            before that ipykernel heeds no interrupt.
+        probe: the id of what was asked to find out whether its end was lost; empty as a rule.
         question: what it asks its user, until that is answered.
     """
 
@@ -72,6 +97,8 @@ class Request:
         self._idle: Frames | None = None
         self._idle_at = 0.0
         self.question: Frames | None = None
+        self.probe = ""
+        self._is_lost = False  # the interpreter's word that it is idle
 
     def take(self, message: Frames) -> None:
         """Take the reply, or a status."""
@@ -79,8 +106,23 @@ class Request:
             self._reply, self._replied_at = message, time.monotonic()
         elif is_idle(message):
             self._idle, self._idle_at = message, time.monotonic()
-        else:
+        elif not self.is_cell:
             self.is_begun = True
+
+    def new_probe(self) -> dict[str, Any] | None:
+        """What is to be asked to find out whether its end was lost; None as a rule."""
+        waits = self._reply is not None and self._idle is None and not self.probe
+        if not waits or time.monotonic() < self._replied_at + IDLE_LIMIT:
+            return None
+        message = own_message("kernel_info_request", {})
+        if "subshell_id" in self._header:
+            message["header"]["subshell_id"] = self._header["subshell_id"]
+        self.probe = str(message["header"]["msg_id"])
+        return message
+
+    def note_loss(self) -> None:
+        """Note that what was asked later is answered: its end will not come."""
+        self._is_lost = True
 
     def end(self, is_first: bool) -> Frames | None:
         """The message that ends it, once all have come; None before.
@@ -94,8 +136,7 @@ class Request:
                 # ipykernel loses it where an interrupt strikes in its own code.
                 is_lost = self._idle_at and now > self._idle_at + REPLY_LIMIT
                 return self._idle if is_lost else None
-            is_overdue = now > self._replied_at + IDLE_LIMIT
-            return self._reply if self._idle or is_overdue else None
+            return self._reply if self._idle or self._is_lost else None
         if is_first and not self._first_at:
             self._first_at = now
         if self._first_at and not self.is_begun and now > self._first_at + BUSY_LIMIT:
@@ -182,3 +223,9 @@ def idle(request: dict[str, Any]) -> Frames:
     header = own_message("status", {})["header"]
     parts = [header, request, {}, {"execution_state": "idle"}]
     return Frames("iopub", [json.dumps(part).encode() for part in parts], [])
+
+
+def is_cell(message: dict[str, Any]) -> bool:
+    """Whether a message of an exchange is a cell of a user."""
+    kind = message.get("header", {}).get("msg_type")
+    return kind == "execute_request" and bool(message["content"].get("store_history", True))

@@ -14,8 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
+from tci_kernel.core.messages import Message
 from tci_kernel.remote.exchanges import VERSION
 from tci_kernel.remote.relay import MODULE
+from tci_kernel.session.live.exchange import Incoming
 from tests.support.relays import Client, RelayProcess, call, kinds, launch, relay_process, said
 from tests.support.waiting import PATIENCE, until
 
@@ -160,6 +162,43 @@ def test_what_was_not_acknowledged_comes_again_at_once(
     again = client.exchange(wait=50)
     assert time.monotonic() < began + 40
     assert [text["header"]["msg_type"] for text in again.texts] == ["stream", "execute_reply"]
+
+
+def test_a_reply_comes_also_where_the_end_of_its_cell_is_lost(client: Client) -> None:
+    code = """
+kernel = get_ipython().kernel
+publish = kernel._publish_status_and_flush
+def lose(status, *arguments, **options):
+    kernel._publish_status_and_flush = publish
+kernel._publish_status_and_flush = lose
+print("printed")
+"""
+    assert said(client.run(code)) == "printed\n"
+    assert client.exchange().running == []
+    assert said(client.run("print('next')")) == "next\n"
+
+
+def test_an_interrupt_that_comes_as_a_cell_begins_is_not_lost(client: Client) -> None:
+    for _ in range(20):
+        end = _end_of_interrupted(client)
+        # ipykernel loses the reply where the interrupt strikes in its own code.
+        assert end.type == "status" or end.content["ename"] == "KeyboardInterrupt"
+
+
+def _end_of_interrupted(client: Client) -> Message:
+    """What ends a cell that is interrupted as it begins."""
+    msg_id = client.execute("import time\nwhile True: time.sleep(0.1)")
+    client.exchange()
+    client.send("interrupt")
+    ended = client.until(lambda _: ends_of(client.heard, msg_id), "the end of the cell")
+    (end,) = ends_of(ended, msg_id)
+    return end
+
+
+def ends_of(heard: list[Incoming], msg_id: str) -> list[Message]:
+    """The messages that end a request."""
+    own = [one.message for one in heard if one.parent_id == msg_id]
+    return [message for message in own if message.type in ("status", "execute_reply")]
 
 
 def test_a_large_message_comes_in_parts(client: Client) -> None:
