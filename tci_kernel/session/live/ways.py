@@ -133,7 +133,7 @@ class ServiceWay:
 
     # What comes while an answer is on its way is in the next one. Gateways end what is silent for a
     # minute.
-    gather: float = 0.001
+    gather: float = 0.0
     idle_wait: float | None = 50.0
     # As much as is kept there for a client: nothing that is shown comes in parts as a rule.
     limit = KEPT
