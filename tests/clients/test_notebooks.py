@@ -69,7 +69,8 @@ def test_nbclient_at_a_remote_service(
 async def test_a_notice_is_not_saved_and_what_the_cell_showed_before_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setting = 'get_config().TCIKernel.execution = "direct"\n'  # live cells show themselves
+    setting = 'c.TCIKernel.execution = "direct"\n'  # live cells show themselves
+    setting += 'c.LocalServer.directory = "private"\n'  # else the file would be there already
     (tmp_path / "tci_kernel_config.py").write_text(setting)
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
     with (tmp_path / "large").open("wb") as file:

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, chdir, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -165,8 +165,12 @@ class Reader:
 
     @cached_property
     def _notebook(self) -> KernelDriver:
-        with chdir(self._clone):
-            return self._stack.enter_context(kernel("tci-local", **self._environment))
+        # The pages are about a session that has a directory of its own.
+        private = "--LocalServer.directory=private"
+        here = str(self._clone)
+        return self._stack.enter_context(
+            kernel("tci-local", private, cwd=here, **self._environment)
+        )
 
     @cached_property
     def _session(self) -> str:

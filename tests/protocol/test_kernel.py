@@ -156,8 +156,11 @@ def test_an_interrupt_at_a_remote_service_says_what_it_does_not_do() -> None:
         assert driver.run("y").reply["status"] == "ok"
 
 
+PRIVATE = "--LocalServer.directory=private"
+
+
 def test_shutdown_leaves_no_process_and_no_directory() -> None:
-    with kernel("tci-local") as driver:
+    with kernel("tci-local", PRIVATE) as driver:
         where = driver.run("import os; print(os.getcwd(), os.getpid())").text().split()
         processes = process_of(driver).children(recursive=True)
         assert int(where[1]) in [process.pid for process in processes]
@@ -170,7 +173,7 @@ def test_shutdown_leaves_no_process_and_no_directory() -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_kernel_leaves_no_process_and_no_directory(signum: signal.Signals) -> None:
-    with kernel("tci-local") as driver:
+    with kernel("tci-local", PRIVATE) as driver:
         cell = driver.run("import os, subprocess; p = subprocess.Popen(['sleep', '300'])")
         assert cell.reply["status"] == "ok"
         where = Path(driver.run("print(os.getcwd())").text().strip())
@@ -192,7 +195,7 @@ def test_the_end_of_the_parent_is_the_end_of_the_kernel() -> None:
     # The process in between starts a kernel, runs a cell, says who is who, and is killed.
     script = (
         "import sys; from tests.support.kernels import BARE, kernel\n"
-        "with kernel('tci-local') as driver:\n"
+        f"with kernel('tci-local', {PRIVATE!r}) as driver:\n"
         "    print(driver.run('import os; print(os.getpid(), os.getcwd())').text(), flush=True)\n"
         "    sys.stdin.read()\n"
     )
