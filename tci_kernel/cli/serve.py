@@ -11,20 +11,27 @@ import click
 from tci_kernel.cli.common import CATALOGUE
 
 
-class _Seconds(click.FloatRange):
-    """A finite number of seconds above 0."""
+class _Finite(click.FloatRange):
+    """A number that is no infinity.
 
-    name = "number of seconds"
+    Args:
+        name: of the kind of number, for messages.
+        min_open: whether it must be above 0; else it may be 0.
+    """
 
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True)
+    def __init__(self, name: str = "number", *, min_open: bool = False) -> None:
+        super().__init__(min=0, min_open=min_open)
+        self.name = name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Check a value; NaN and infinity are floats, and no times."""
-        seconds = super().convert(value, param, ctx)
-        if not math.isfinite(seconds):
+        """Check a value; NaN and infinity are floats as well."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return seconds
+        return number
+
+
+_SECONDS = _Finite("number of seconds", min_open=True)
 
 
 @click.command(
@@ -33,8 +40,9 @@ class _Seconds(click.FloatRange):
 Examples:
   tci-kernel serve --port 8321
   TCI_SERVER_TOKEN=secret tci-kernel serve --host 0.0.0.0 --port 8321 --sandbox
+  tci-kernel serve --port 8321 --ray auto --max-sessions 1000 --session-cpus 0.25
 \b
-The last five options are also settings in tci_kernel_config.py, as
+All options from --session-lifetime on are also settings in tci_kernel_config.py, as
 c.LocalServer.session_lifetime and so on; so are a sandbox's limits.
 """
 )
@@ -52,7 +60,7 @@ c.LocalServer.session_lifetime and so on; so are a sandbox's limits.
     help="What callers must send. The environment variable TCI_SERVER_TOKEN keeps it out of the "
     "list of processes.",
 )
-@click.option("--session-lifetime", type=_Seconds(), metavar="S", help="Default: an hour.")
+@click.option("--session-lifetime", type=_SECONDS, metavar="S", help="Default: an hour.")
 @click.option("--max-sessions", type=click.IntRange(1), metavar="N", help="Default: 64.")
 @click.option("--kernel-name", metavar="K", help="What runs the code. Default: python3.")
 @click.option(
@@ -63,6 +71,30 @@ c.LocalServer.session_lifetime and so on; so are a sandbox's limits.
     is_flag=True,
     default=None,
     help="Let sessions in a sandbox reach the network.",
+)
+@click.option(
+    "--ray",
+    metavar="ADDRESS|local",
+    help="Run sessions on the nodes of a Ray cluster: at this address, or on one that is started "
+    "here. Needs the extra 'ray'.",
+)
+@click.option(
+    "--session-cpus",
+    type=_Finite(),
+    metavar="N",
+    help="CPUs that Ray sets aside for a session. Default: 1.",
+)
+@click.option(
+    "--session-memory",
+    type=click.IntRange(0),
+    metavar="BYTES",
+    help="Memory that Ray sets aside for a session. Default: none.",
+)
+@click.option(
+    "--session-gpus",
+    type=_Finite(),
+    metavar="N",
+    help="GPUs that Ray sets aside for a session. Default: none.",
 )
 def serve(host: str, port: int, token: str, **options: Any) -> None:
     """Run the local server alone. Its first line on stdout is the base URL."""

@@ -46,3 +46,9 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def url(host: str, port: int) -> str:
+    """The base URL of a server, for a client on its machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
+    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"

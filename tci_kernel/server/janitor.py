@@ -17,7 +17,11 @@ _MARKS = (janitor_process.ROOT_VARIABLE, janitor_process.SESSION_VARIABLE)
 # https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
 _PR_SET_CHILD_SUBREAPER = 36
 
-# Seconds that an orderly close waits for the janitor.
+# Starts a command in the background and ends, so that the command's parent is none of ours. What a
+# shell starts there has no input unless it is told.
+_DETACHING = ("/bin/sh", "-c", 'exec 3<&0; "$@" <&3 3<&- &', "sh")
+
+# Seconds that an orderly close waits for the janitor, if it is a child.
 _CLOSE_TIMEOUT = 2.0
 
 
@@ -26,6 +30,7 @@ class Janitor:
 
     Args:
         root: the directory that it removes when this process ends, in whatever way.
+        is_detached: have it be no child of this process, for who kills that with its children.
 
     Attributes:
         environment: the variables that interpreters must have, for it to find what their code
@@ -34,8 +39,9 @@ class Janitor:
             children but interpreters; see `adopt_orphans`.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_detached: bool = False) -> None:
         self._root = root
+        self._is_detached = is_detached
         self._pids: set[int] = set()
         self._starting = 0
         self._all_known = asyncio.Event()
@@ -47,8 +53,9 @@ class Janitor:
     def _start(self) -> subprocess.Popen[bytes]:
         # Isolated and without site-packages, it starts in some 15 ms. Away from the
         # server's terminal and process group, it gets none of the signals that are sent to these.
-        return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-S", janitor_process.__file__, str(self._root)],
+        command = [sys.executable, "-I", "-S", janitor_process.__file__, str(self._root)]
+        process = subprocess.Popen(  # noqa: S603
+            [*(_DETACHING if self._is_detached else ()), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             bufsize=0,  # what could not be sent is not kept
@@ -56,6 +63,9 @@ class Janitor:
             # In a session of another server it is not that one's to kill: it tidies up by itself.
             env={name: value for name, value in os.environ.items() if name not in _MARKS},
         )
+        if self._is_detached:
+            process.wait()  # else its child would be ours, once this process adopts orphans
+        return process
 
     def adopt_orphans(self) -> None:
         """From now on, get what interpreters that die leave behind, where the system has that."""
@@ -106,7 +116,8 @@ class Janitor:
 
     def _send(self, line: str) -> None:
         """Tell it something. One that was killed is replaced, and told all that it should know."""
-        if self._process.poll() is None and _written(self._process, line):
+        self._process.poll()  # if it has ended, nothing else takes note of that
+        if _written(self._process, line):
             return
         _close_input(self._process)
         self._process = self._start()

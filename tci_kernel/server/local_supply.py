@@ -9,14 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpecManager
 
 from tci_kernel.core.errors import RequestRejected
-from tci_kernel.server.channels import MOST_MESSAGE
-from tci_kernel.server.janitor import Janitor
 from tci_kernel.server.local_workspace import LocalWorkspace
-from tci_kernel.server.places.base import Maker
+from tci_kernel.server.machine import Machine
 from tci_kernel.server.session_ids import new_session_id
 
 
@@ -52,33 +49,14 @@ class LocalSupply:
     """Makes the workspaces of this process. See `WorkspaceSupply`.
 
     Args:
-        make_place: makes the place of each, with a session's id.
-        janitor: removes what is left if this process is killed.
-        kernel_name: the kernelspec of each interpreter.
-        sockets: how many of ZeroMQ's sockets there may be.
+        machine: starts them.
         first_id: the id of the first session; empty for any.
     """
 
-    def __init__(
-        self,
-        make_place: Maker,
-        janitor: Janitor,
-        kernel_name: str,
-        sockets: int,
-        first_id: str = "",
-    ) -> None:
+    def __init__(self, machine: Machine, first_id: str = "") -> None:
+        self._machine = machine
         self._first_id = first_id
-        self._make_place = make_place
-        self._janitor = janitor
-        self._kernel_name = kernel_name
-        self._last_number = 0
         self._spare: asyncio.Task[_Spare] | None = None
-        self._context = zmq.asyncio.Context()
-        self._context.set(zmq.MAX_SOCKETS, sockets)
-        # A burst of displays must not overflow the queue in front of us.
-        self._context.setsockopt(zmq.RCVHWM, 0)
-        self._context.setsockopt(zmq.LINGER, 0)
-        self._context.setsockopt(zmq.MAXMSGSIZE, MOST_MESSAGE)
 
     def prepare_spare(self) -> None:
         """Make a workspace for the next `take`, unless that was tried already."""
@@ -107,7 +85,7 @@ class LocalSupply:
             [prepared] = await asyncio.gather(self._spare, return_exceptions=True)
             if isinstance(prepared, _Spare):
                 await prepared.workspace.close("never used")
-        self._context.destroy(linger=0)
+        self._machine.close_sockets()
 
     async def _start_spare(self) -> _Spare:
         started, kernelspec = time.time_ns(), self._kernelspec()
@@ -120,22 +98,17 @@ class LocalSupply:
         return _Spare(workspace, started, kernelspec, packages)
 
     def _kernelspec(self) -> tuple[Path, int]:
-        directory = KernelSpecManager().find_kernel_specs().get(self._kernel_name.lower(), "")
+        directory = (
+            KernelSpecManager()
+            .find_kernel_specs()
+            .get(self._machine.options.kernel_name.lower(), "")
+        )
         path = Path(directory, "kernel.json")
         return path, _modification_time(path)
 
     async def _start(self) -> LocalWorkspace:
-        """Start a workspace's interpreter whole, or leave nothing of it."""
-        self._last_number += 1
         session_id, self._first_id = self._first_id or new_session_id(), ""
-        place = self._make_place(session_id, self._last_number)
-        workspace = LocalWorkspace(place, self._context, self._janitor)
-        try:
-            await workspace.start()
-        except BaseException:
-            await asyncio.shield(workspace.close("never started"))
-            raise
-        return workspace
+        return await self._machine.start_workspace(session_id)
 
 
 def _modification_time(path: Path) -> int:

@@ -9,33 +9,31 @@ import secrets
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
+from typing import cast
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from tornado.netutil import bind_sockets
-from traitlets import Bool, Enum, Int, Unicode
+from traitlets import Bool, Enum, Float, Int, Unicode
 from traitlets.config import Configurable
 
 from tci_kernel.config.kernelspecs import is_ours
 from tci_kernel.config.traits import Seconds
-from tci_kernel.core.addresses import is_loopback
+from tci_kernel.core.addresses import is_loopback, url
 from tci_kernel.core.errors import ConfigurationError
 from tci_kernel.server import early, limits
 from tci_kernel.server.connections import BoundedServer
 from tci_kernel.server.early import EarlyInterpreter
 from tci_kernel.server.exchange_request import ExchangeRequest
 from tci_kernel.server.handlers import make_app
-from tci_kernel.server.janitor import Janitor
 from tci_kernel.server.local_supply import LocalSupply
+from tci_kernel.server.machine import InterpreterOptions, Machine
 from tci_kernel.server.places import requirements
-from tci_kernel.server.places.base import Maker
 from tci_kernel.server.places.bubblewrap import Limits
-from tci_kernel.server.places.foreign import ForeignPlace, is_foreign
-from tci_kernel.server.places.host import HostOptions, HostPlace
-from tci_kernel.server.places.sandbox import SandboxPlace
-from tci_kernel.server.root import make_root
+from tci_kernel.server.places.foreign import is_foreign
+from tci_kernel.server.ray import start
 from tci_kernel.server.sessions import SessionPool
+from tci_kernel.server.workspace import WorkspaceSupply
 
 # Seconds that a session lives where nothing else is said: the service's documented 60 minutes.
 SESSION_LIFETIME = 3600.0
@@ -114,9 +112,32 @@ class LocalServer(Configurable):
         "files and its history.",
     ).tag(config=True)
 
+    ray = Unicode(
+        "",
+        help="Run each session as an actor of the Ray cluster at this address, such as "
+        "`10.0.0.1:6379`, or of one that is started on this computer, `local`. Only a server that "
+        "runs alone does so.",
+    ).tag(config=True)
+
+    ray_wait = Seconds(
+        30.0, help="Seconds that a new session waits for room in the Ray cluster."
+    ).tag(config=True)
+
+    session_cpus = Float(
+        1.0, min=0, help="CPUs that Ray sets aside for a session, such as 0.25."
+    ).tag(config=True)
+
+    session_memory = Int(
+        0, min=0, help="Bytes of memory that Ray sets aside for a session; 0 sets none aside."
+    ).tag(config=True)
+
+    session_gpus = Float(0.0, min=0, help="GPUs that Ray sets aside for a session.").tag(
+        config=True
+    )
+
     _http: BoundedServer
     _pool: SessionPool
-    _janitor: Janitor
+    _machine: Machine | None
     base_url: str
     token: str
     most_sessions: int
@@ -150,23 +171,13 @@ class LocalServer(Configurable):
         except OSError as error:
             raise ConfigurationError(f"Can't listen on {host}:{port}: {error.strerror}.") from error
         files = limits.raise_file_limit()
-        self.most_sessions = min(self.max_sessions, limits.sessions_for(files))
-        first = self._early() if is_embedded else None
-        root = make_root() if first is None else first.root
-        self._janitor = Janitor(root)
-        supply = LocalSupply(
-            self._place_maker(root, first, is_embedded=is_embedded),
-            self._janitor,
-            self.kernel_name,
-            limits.sockets_for(self.most_sessions),
-            "" if first is None else first.session_id,
-        )
+        supply = self._supply(files, is_embedded=is_embedded)
         self._pool = SessionPool(supply, lifetime=lifetime, max_sessions=self.most_sessions)
         app = make_app(self._pool, host=host, token=token or None)
         self._http = BoundedServer(app, limits.connections_for(files))
         app.settings["connections"] = self._http
         self._http.add_sockets(sockets)
-        self.base_url = _url(host, sockets[0].getsockname()[1])
+        self.base_url = url(host, sockets[0].getsockname()[1])
         self.token = token
 
     def _check_sandbox(self) -> None:
@@ -202,23 +213,23 @@ class LocalServer(Configurable):
         first.discard()
         return None
 
-    def _place_maker(
-        self, root: Path, first: EarlyInterpreter | None, *, is_embedded: bool
-    ) -> Maker:
-        if self.sandbox:
-            return partial(SandboxPlace, self.kernel_name, self._limits, root)
-        if is_foreign(self.kernel_name):
-            return partial(ForeignPlace, self.kernel_name, root)
+    def _supply(self, files: int, *, is_embedded: bool) -> WorkspaceSupply:
+        """Where sessions are: in this process, or in a Ray cluster."""
         shares_directory = is_embedded and self.directory == "notebook"
-        options = HostOptions(
+        options = InterpreterOptions(
             self.kernel_name,
-            root,
-            self._janitor.environment,
+            self._limits if self.sandbox else None,
             directory=Path.cwd() if shares_directory else None,
             uses_profile=is_embedded and self.use_profile,
-            early=first,
         )
-        return partial(HostPlace, options)
+        if self.ray and not is_embedded:
+            self.most_sessions, self._machine = self.max_sessions, None
+            resources = start.Resources(self.session_cpus, self.session_memory, self.session_gpus)
+            return start.supply(self.ray, options, resources, cast(float, self.ray_wait))
+        self.most_sessions = min(self.max_sessions, limits.sessions_for(files))
+        first = self._early() if is_embedded else None
+        self._machine = Machine(options, self.most_sessions, early=first)
+        return LocalSupply(self._machine, "" if first is None else first.session_id)
 
     @classmethod
     def embed(cls, parent: Configurable | None = None) -> LocalServer:
@@ -256,18 +267,18 @@ class LocalServer(Configurable):
     def adopt_orphans(self) -> None:
         """End what code starts with its session, also where its interpreter has died first.
 
-        For a process that has no children but those of this server. A foreign provisioner may have
-        some of its own, which nobody could tell from orphans.
+        For a process that has no children but those of this server.
         """
-        if not is_foreign(self.kernel_name):
-            self._janitor.adopt_orphans()
+        if self._machine is not None:
+            self._machine.adopt_orphans()
 
     async def aclose(self) -> None:
         """Stop: no process and no directory is left."""
         self._http.stop()
         await self._pool.close()
         await self._http.close_all_connections()
-        await asyncio.to_thread(self._janitor.close)
+        if self._machine is not None:
+            await asyncio.to_thread(self._machine.close)
 
 
 async def serve(server: LocalServer, *, host: str, port: int, token: str) -> None:
@@ -319,9 +330,3 @@ def _check_kernelspec(kernel_name: str) -> None:
             f"The kernel {kernel_name!r} is tci-kernel itself: it would start one after another.",
             advice="Name another one in LocalServer.kernel_name.",
         )
-
-
-def _url(host: str, port: int) -> str:
-    """The base URL for a client on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
-    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"

@@ -105,7 +105,11 @@ class SessionPool:
         async with session.lock:
             self._find(session.id)  # it may have ended while this call waited
             session.note_use(1)
-            return await session.workspace.execute(code, files)
+            try:
+                return await session.workspace.execute(code, files)
+            except WorkspaceLost as lost:  # what it has run nobody knows
+                self._lose(session, lost)
+                return [Output("error", f"SessionEnded: session {session.id} was lost: {lost}.")]
 
     async def begin(self, session_id: str | None) -> ExecuteResponse:
         """Begin a session without running anything; of one that is there, see that it is.
@@ -123,9 +127,13 @@ class SessionPool:
             RequestRejected: a bad file, or an unknown or expired session.
         """
         session = self._find(session_id)
-        if request.is_ping:
-            return await session.workspace.hello()
-        answer, cells = await session.workspace.exchange(request.fields, request.files)
+        answer, cells = "", 0
+        try:
+            if request.is_ping:
+                return await session.workspace.hello()
+            answer, cells = await session.workspace.exchange(request.fields, request.files)
+        except WorkspaceLost as lost:
+            self._lose(session, lost)
         self._find(session_id)  # it may have ended meanwhile, and the interpreter with it
         session.note_use(cells)
         return answer
@@ -194,7 +202,10 @@ class SessionPool:
             try:
                 await session.workspace.tidy()
             except WorkspaceLost as lost:
-                self._end(session, f"was lost: {lost}")
+                self._lose(session, lost)
+
+    def _lose(self, session: PooledSession, lost: WorkspaceLost) -> None:
+        self._end(session, f"was lost: {lost}")
 
     def _end_if_over(self, session: PooledSession) -> None:
         if session.seconds_left <= 0:

@@ -30,6 +30,7 @@ class Workspace(Protocol):
 
         Raises:
             RequestRejected: a file can't be written, or no interpreter starts.
+            WorkspaceLost: see `tidy`.
         """
 
     async def exchange(
@@ -46,10 +47,15 @@ class Workspace(Protocol):
 
         Raises:
             RequestRejected: a file can't be written.
+            WorkspaceLost: see `tidy`.
         """
 
     async def hello(self) -> str:
-        """The greeting of exchanges, as JSON; see `docs/exchange.md`."""
+        """The greeting of exchanges, as JSON; see `docs/exchange.md`.
+
+        Raises:
+            WorkspaceLost: see `tidy`.
+        """
 
     async def tidy(self) -> None:
         """Remove what there is of an interpreter that has died, but for its files.
