@@ -30,7 +30,12 @@ MAX_BODY = 100 * 1024 * 1024
 
 _OK, _UNAUTHORIZED, _NOT_ALLOWED = 200, 401, 405
 
-_ERROR_TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error"}
+_ERROR_TYPES = {
+    401: "authentication_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "server_error",
+}
 
 
 def make_app(pool: SessionPool, *, host: str, token: str | None) -> tornado.web.Application:

@@ -19,7 +19,8 @@ HEALTH = "health"
 # Seconds that the actor holds the question whether it lives, so that few have to be asked.
 HOLD = 2.0
 
-# Variables that Ray sets for its own processes. The first would lead `breakpoint()` in a cell astray.
+# Variables that Ray sets for its own processes. With the first, `breakpoint()` would wait for a
+# debugger of Ray's.
 _RAYS_OWN = ("PYTHONBREAKPOINT", "RAY_CLIENT_MODE", "RAY_JOB_ID", "RAY_LD_PRELOAD_ON_WORKERS")
 
 # Seconds between looks whether the interpreter has died.

@@ -13,6 +13,13 @@ from tci_kernel.core.errors import RequestRejected, TCIError
 from tci_kernel.server.workspace import WorkspaceLost
 
 
+class Unreachable(RequestRejected):
+    """An actor can't be reached: for a moment, or because it is gone."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message, status=503, code="node_unreachable", retry_after=retry_after)
+
+
 async def result(call: Awaitable[Any]) -> Any:
     """What a call gives. If whoever waits is cancelled, the call is cancelled in the actor too.
 
@@ -20,7 +27,8 @@ async def result(call: Awaitable[Any]) -> Any:
         call: what `remote` has given.
 
     Raises:
-        RequestRejected: the actor says so, it could not be made, or it can't be reached now.
+        RequestRejected: the actor says so, or it could not be made.
+        Unreachable: it can't be reached now. Whether it has the call nobody knows.
         WorkspaceLost: the actor is gone.
     """
     try:
@@ -31,11 +39,7 @@ async def result(call: Awaitable[Any]) -> Any:
     except RayTaskError as error:
         raise _rejection(error) from error
     except ActorUnavailableError as error:
-        raise RequestRejected(
-            "The node that the session runs on can't be reached.",
-            status=503,
-            code="node_unreachable",
-        ) from error
+        raise Unreachable("The node that the session runs on can't be reached.") from error
     except ActorDiedError as error:
         if error.actor_init_failed:
             raise _rejection(error) from error
@@ -49,5 +53,5 @@ def _rejection(error: Any) -> RequestRejected:
         return cause
     said = cause if isinstance(cause, TCIError) else error
     return RequestRejected(
-        f"On its node, the session failed: {said}", status=500, code="node_failed"
+        f"On its node, the session failed: {said}", status=500, code="interpreter_failed"
     )

@@ -10,7 +10,7 @@ import ray
 from tci_kernel.core.errors import ConfigurationError, RequestRejected
 from tci_kernel.server.machine import InterpreterOptions
 from tci_kernel.server.ray.actor import HEALTH, SessionActor
-from tci_kernel.server.ray.calls import result
+from tci_kernel.server.ray.calls import Unreachable, result
 from tci_kernel.server.ray.workspace import RayWorkspace
 from tci_kernel.server.session_ids import new_session_id
 from tci_kernel.server.workspace import WorkspaceLost
@@ -101,6 +101,4 @@ class RaySupply:
 
 def _lost(lost: WorkspaceLost) -> RequestRejected:
     """What is told to who asked for a session whose node went away before it began."""
-    return RequestRejected(
-        f"No session began: {lost}.", status=503, code="node_lost", retry_after=1
-    )
+    return Unreachable(f"No session began: {lost}.", retry_after=1)

@@ -13,7 +13,7 @@ from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server.files import Decoded
 from tci_kernel.server.ray.actor import HEALTH
-from tci_kernel.server.ray.calls import result
+from tci_kernel.server.ray.calls import Unreachable, result
 from tci_kernel.server.workspace import WorkspaceLost
 
 # Seconds without a word after which an actor counts as lost, whatever Ray still thinks of its node.
@@ -94,7 +94,13 @@ class RayWorkspace:
         finally:
             if not asked.done():
                 asked.cancel()
-        return asked.result() if asked.done() else self._raise_loss()
+        try:
+            return asked.result() if asked.done() else self._raise_loss()
+        except Unreachable:
+            await asyncio.wait({self._loss}, timeout=SILENCE_LIMIT)  # it will be known by then
+            if self._loss.done():
+                self._raise_loss()
+            raise
 
     def _raise_loss(self) -> NoReturn:
         raise self._loss.result()
