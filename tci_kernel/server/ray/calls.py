@@ -9,7 +9,7 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
 
-from tci_kernel.core.errors import RequestRejected, TCIError
+from tci_kernel.core.errors import RequestRejected
 from tci_kernel.server.workspace import WorkspaceLost
 
 
@@ -51,7 +51,7 @@ def _rejection(error: Any) -> RequestRejected:
     cause = getattr(error, "cause", None)
     if isinstance(cause, RequestRejected):
         return cause
-    said = cause if isinstance(cause, TCIError) else error
+    said = error if cause is None else cause  # without the lines of Ray's own report
     return RequestRejected(
         f"On its node, the session failed: {said}", status=500, code="interpreter_failed"
     )
