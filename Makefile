@@ -31,9 +31,8 @@ LONG := tests/clients tests/packaging tests/documents/test_blocks.py tests/diffe
 	tests/protocol/test_message_spec.py tests/protocol/test_slow_service.py \
 	tests/faults/test_gateway.py tests/faults/test_no_live.py tests/faults/test_soak.py \
 	tests/faults/test_live_soak.py tests/faults/test_lies.py tests/faults/test_expiry.py \
-	tests/server/test_limits.py tests/server/test_sandbox.py tests/server/test_elsewhere.py \
-	tests/protocol/test_hostile.py \
-	tests/protocol/test_variables.py
+	tests/server/test_limits.py tests/server/test_ray.py tests/server/test_sandbox.py \
+	tests/server/test_elsewhere.py tests/protocol/test_hostile.py tests/protocol/test_variables.py
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST) $(LONG:%=--ignore=%)
@@ -102,7 +101,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 # Measured side by side with ipykernel, in one run.
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.ray
 	$(BIN)/python -m benchmarks
 
 # What the local server serves at /openapi.json, from its source.
@@ -139,6 +138,10 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/pip
 $(VENV)/.dev: pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.ray: pyproject.toml $(VENV)/.dev
+	$(BIN)/pip install --quiet --editable '.[ray]'
+	touch $@
 
 # Debian's Python comes without the part that puts pip into an environment; with enough rights it
 # is installed here, else the command to do so is shown.

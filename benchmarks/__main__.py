@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import client, kernels, live, server
+from benchmarks import client, cluster, kernels, live, server
 from benchmarks.table import table
 from tests.support.servers import serving
 
@@ -30,6 +30,7 @@ PARTS = (
     client.requests,
     client.assistance,
     server.sessions,
+    cluster.nodes,
 )
 
 PACKAGES = (
@@ -38,6 +39,7 @@ PACKAGES = (
     "jupyter_client",
     "jupyter_kernel_gateway",
     "pyzmq",
+    "ray",
     "httpx",
     "together",
 )

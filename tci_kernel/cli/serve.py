@@ -98,8 +98,9 @@ c.LocalServer.session_lifetime and so on; so are a sandbox's limits.
 )
 def serve(host: str, port: int, token: str, **options: Any) -> None:
     """Run the local server alone. Its first line on stdout is the base URL."""
-    from tci_kernel.server import server  # noqa: PLC0415 - tornado is slow to import
+    from tci_kernel.server import alone  # noqa: PLC0415 - tornado is slow to import
+    from tci_kernel.server.server import LocalServer  # noqa: PLC0415 - as above
 
     given = {name: value for name, value in options.items() if value is not None}
-    made = server.LocalServer(config=CATALOGUE.load(), **given)
-    asyncio.run(server.serve(made, host=host, port=port, token=token))
+    made = LocalServer(config=CATALOGUE.load(), **given)
+    asyncio.run(alone.serve(made, host=host, port=port, token=token))

@@ -1,13 +1,10 @@
-"""Starts and stops a local server: embedded in a kernel's process, or alone as a command."""
+"""Starts and stops a local server: embedded in a kernel's process, or alone."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
-import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -131,9 +128,7 @@ class LocalServer(Configurable):
         0, min=0, help="Bytes of memory that Ray sets aside for a session; 0 sets none aside."
     ).tag(config=True)
 
-    session_gpus = Float(0.0, min=0, help="GPUs that Ray sets aside for a session.").tag(
-        config=True
-    )
+    session_gpus = Float(0.0, min=0, help="GPUs that Ray gives a session.").tag(config=True)
 
     _http: BoundedServer
     _pool: SessionPool
@@ -279,34 +274,6 @@ class LocalServer(Configurable):
         await self._http.close_all_connections()
         if self._machine is not None:
             await asyncio.to_thread(self._machine.close)
-
-
-async def serve(server: LocalServer, *, host: str, port: int, token: str) -> None:
-    """Run a server until SIGTERM, SIGINT or SIGHUP. Prints its base URL first.
-
-    Raises:
-        ConfigurationError: as `LocalServer.start`.
-    """
-    server.start(host=host, port=port, token=token)
-    server.adopt_orphans()
-    stop = asyncio.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    print(server.base_url, flush=True)
-    if not token:
-        whose = "in its sandboxes" if server.sandbox else f"as {os.environ.get('USER', 'you')}"
-        print(
-            f"No token: everybody on this machine can run code {whose}. Give one with --token.",
-            file=sys.stderr,
-        )
-    if server.most_sessions < server.max_sessions:
-        print(
-            f"At most {server.most_sessions} sessions at once, not {server.max_sessions}: there is "
-            "no room for more in the open files that this process may have (ulimit -n).",
-            file=sys.stderr,
-        )
-    await stop.wait()
-    await server.aclose()
 
 
 def _check_lifetime(seconds: float) -> None:

@@ -104,8 +104,8 @@ def _options() -> dict[str, Any]:
 
 
 @contextmanager
-def cluster() -> Iterator[RayCluster]:
-    """Start a head and two nodes, and stop them afterwards."""
+def cluster(nodes: int = 2) -> Iterator[RayCluster]:
+    """Start a head and nodes for sessions, and stop them afterwards."""
     try:
         from ray.cluster_utils import Cluster  # noqa: PLC0415 - it may not be installed
     except ModuleNotFoundError:
@@ -120,7 +120,7 @@ def cluster() -> Iterator[RayCluster]:
     made = Cluster(initialize_head=True, head_node_args=head)
     try:
         started = RayCluster(made)
-        for _ in range(2):
+        for _ in range(nodes):
             started.add()
         made.wait_for_nodes(PATIENCE)
         yield started

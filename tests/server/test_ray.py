@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -316,22 +317,28 @@ def test_a_sandbox_is_on_the_node(ray: RayCluster) -> None:
         assert service.run(code, session_id).text() == f"session /tmp/{session_id}\n"
 
 
-def test_a_cluster_of_its_own_ends_with_the_server() -> None:
-    with (
-        serving("--ray", "local", "--session-cpus", "0.1") as server,
-        Service(server.base_url, server.token) as service,
-    ):
-        assert service.run("print(6 * 7)").text() == "42\n"
-        processes = below(server.process.pid)
+# Ray gives the agents of a cluster that it starts 15 seconds, which a busy computer may exceed.
+ATTEMPTS = 3
+
+
+def test_sessions_in_a_cluster_of_its_own_end_with_the_server() -> None:
+    with ExitStack() as stack:
+        for _ in range(ATTEMPTS):
+            server = stack.enter_context(serving("--ray", "local", "--session-cpus", "0.1"))
+            if server.base_url:
+                break
+        service = stack.enter_context(Service(server.base_url, server.token))
+        interpreter = pid_of(service, service.run("pass").session_id)
+        processes = below(actor_of(interpreter).pid)
         server.process.kill()
-    until(lambda: all(map(is_gone, processes)), "the end of all processes")
+        until(lambda: all(map(is_gone, processes)), "the end of all processes of the session")
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         (("--ray", "ray://127.0.0.1:10001"), "must be part of the cluster"),
-        (("--ray", "127.0.0.1:1"), "no answer in 20 seconds"),
+        (("--ray", "127.0.0.1:1"), "no answer in 10 seconds"),
     ],
     ids=["a proxy", "nobody"],
 )

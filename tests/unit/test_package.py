@@ -61,7 +61,7 @@ def test_name_that_is_not_public_is_an_attribute_error() -> None:
         ("import tci_kernel.cli", ["click", "traitlets", "ipykernel", "httpx", "jupyter_client"]),
         ("import tci_kernel.cli.root", ["ipykernel", "jupyter_client", "zmq", "keyring"]),
         ("import tci_kernel.session.session", ["ipykernel", "httpx"]),
-        ("import tci_kernel.server.server", ["ipykernel", "httpx"]),
+        ("import tci_kernel.server.server", ["ipykernel", "httpx", "ray"]),
         ("import tci_kernel.runtime", ["IPython", "click", "tci_kernel.local_cells"]),
         ("import tci_kernel.transfer.variables", ["numpy", "pandas", "polars", "pyarrow"]),
     ],

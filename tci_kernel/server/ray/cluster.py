@@ -16,7 +16,7 @@ from tci_kernel.core.errors import ConfigurationError
 LOCAL = "local"
 
 # Seconds for a cluster to let this server in. Ray itself would try for minutes.
-_JOIN_TIMEOUT = 20.0
+_JOIN_TIMEOUT = 10.0
 
 # How soon a node that is silent counts as dead: after some five seconds. Ray's own settings take a
 # minute.
