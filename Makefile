@@ -55,9 +55,10 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest --quiet --numprocesses=auto --dist=worksteal -p no:schemathesis \
 		--hypothesis-profile=quick tests/unit
 
-# What tests need beside Python's packages: a browser, libraries for Qt, the packages of VS Code's
-# extension for Node, bubblewrap for sandboxes, and iproute2 for networks of interpreters elsewhere. Where it is missing, these tests are skipped.
-clients: $(VSCODE)/node_modules/.package-lock.json
+# What some tests need beside the packages of all: a browser, libraries for Qt, the packages of VS
+# Code's extension for Node, bubblewrap for sandboxes, iproute2 for networks of interpreters that run
+# elsewhere, and Ray. Where it is missing, these tests are skipped.
+clients: $(VSCODE)/node_modules/.package-lock.json $(VENV)/.ray
 
 $(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json | programs
 	cd $(VSCODE) && npm ci --ignore-scripts --no-audit --no-fund
