@@ -65,7 +65,7 @@ class Runtime:
             self.client.base_url = self._server.base_url
             self.client.api_key = self._server.token
             opener = self._server.open_session
-            self.client.use_embedded(self._server.exchange)
+            self.client.use_embedded(self._server)
         self.session = RemoteSession(self.client, opener, listener, execution, parent=parent)
         if session_id:
             self.session.attach(session_id)

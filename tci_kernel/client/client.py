@@ -7,10 +7,10 @@ has no use here, and takes a third of the time.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from traitlets import Int
@@ -66,6 +66,20 @@ _HEADERS = {
 }
 
 
+class Embedded(Protocol):
+    """A server of this process."""
+
+    async def exchange(self, session_id: str, text: str) -> str:
+        """Make an exchange, as `POST /tci/sessions/{id}/exchange` does.
+
+        Raises:
+            RequestRejected: it answers with an error.
+        """
+
+    def sessions(self) -> list[SessionInfo]:
+        """The live sessions, as `GET /tci/sessions` lists them."""
+
+
 class TCIClient(Configurable):
     """A client of a TCI service: Together's, or any other that speaks the same contract.
 
@@ -110,7 +124,7 @@ class TCIClient(Configurable):
         super().__init__(**kwargs)
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._found: KeyOrigin | None = None
-        self._embedded: Callable[[str, str], Awaitable[str]] | None = None
+        self._embedded: Embedded | None = None
         self.round_trip = 0.0
         self.extensions: frozenset[str] = frozenset()
 
@@ -173,20 +187,16 @@ class TCIClient(Configurable):
         """
         if self._embedded is not None:
             try:
-                return await self._embedded(session_id, text)
+                return await self._embedded.exchange(session_id, text)
             except RequestRejected as rejection:
                 raise status_failure(rejection.status, str(rejection), {}) from rejection
         path = f"tci/sessions/{quote(session_id, safe='')}/exchange"
         answer = await self._request("POST", path, text.encode(), silence)
         return answer.decode("utf-8", "replace")
 
-    def use_embedded(self, exchange: Callable[[str, str], Awaitable[str]]) -> None:
-        """Make exchanges with a server of this process, without HTTP between.
-
-        Args:
-            exchange: makes one, given a session's id and the request; may raise `RequestRejected`.
-        """
-        self._embedded = exchange
+    def use_embedded(self, server: Embedded) -> None:
+        """Reach a server of this process without HTTP between, for what each cell needs."""
+        self._embedded = server
         self.extensions = frozenset({END_SESSIONS, EXCHANGE})
 
     async def sessions(self) -> list[SessionInfo]:
@@ -195,6 +205,11 @@ class TCIClient(Configurable):
         Raises:
             TCIError: every failure.
         """
+        if self._embedded is not None:
+            start = time.perf_counter()
+            listed = self._embedded.sessions()
+            self.round_trip = time.perf_counter() - start
+            return listed
         body = await self._request("GET", "tci/sessions")
         return list(SessionsResponse.from_body(body).sessions)
 

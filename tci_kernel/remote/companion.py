@@ -24,6 +24,9 @@ MODULE = "_tci_kernel_companion"
 # The environment variable that names the pipe that ends with the relay's process.
 LIFE = "_TCI_KERNEL_LIFE"
 
+# Seconds from the beginning until completion is prepared, between the first cells.
+COMPLETION_PAUSE = 0.3
+
 # Packages whose tasks run in every ipykernel.
 OWN = ("ipykernel", "tornado", "zmq", "anyio", "IPython", "jupyter_client")
 
@@ -47,8 +50,11 @@ class Companion:
             threading.Thread(target=end_with, args=(int(life),), daemon=True).start()
         self._threads = set(threading.enumerate())
         self._processes = child_processes()
-        with suppress(ImportError):  # without jedi, IPython completes without it
-            remove_broken_files()
+        try:
+            # It takes longer than a short cell does.
+            asyncio.get_running_loop().call_later(COMPLETION_PAUSE, prepare_completion)
+        except RuntimeError:  # there is no loop
+            prepare_completion()
 
     def alive(self) -> int:
         """How many threads, tasks and processes of cells live on."""
@@ -82,6 +88,12 @@ class Companion:
             shell.history_manager.input_hist_raw,
         ):
             inputs.extend([""] * (number - len(inputs)))  # so that In[number] is the cell
+
+
+def prepare_completion() -> None:
+    """See to it that jedi can read its files; and load it, which who types would wait for."""
+    with suppress(ImportError):  # without jedi, IPython completes without it
+        remove_broken_files()
 
 
 def end_with(life: int) -> None:

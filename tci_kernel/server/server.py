@@ -14,6 +14,7 @@ from tornado.netutil import bind_sockets
 from traitlets import Bool, Enum, Float, Int, Unicode
 from traitlets.config import Configurable
 
+from tci_kernel.client.schema import SessionInfo
 from tci_kernel.config.kernelspecs import is_ours
 from tci_kernel.config.traits import Seconds
 from tci_kernel.core.addresses import is_loopback, url
@@ -258,6 +259,10 @@ class LocalServer(Configurable):
             RequestRejected: see `openapi.yaml`.
         """
         return await self._pool.exchange(session_id, ExchangeRequest.from_json(json.loads(text)))
+
+    def sessions(self) -> list[SessionInfo]:
+        """The live sessions, oldest first."""
+        return self._pool.live_sessions()
 
     def adopt_orphans(self) -> None:
         """End what code starts with its session, also where its interpreter has died first.
