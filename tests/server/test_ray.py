@@ -40,7 +40,13 @@ LOOPS = ("import time\nwhile True: time.sleep(0.1)", "while True: pass")
 
 
 @pytest.fixture(scope="module")
-def ray() -> Iterator[RayCluster]:
+def unanswered() -> Future[str]:
+    """What a server says that no cluster answers. It waits while the cluster of the tests starts."""
+    return beside(partial(refused, "--ray", "127.0.0.1:1"))
+
+
+@pytest.fixture(scope="module")
+def ray(unanswered: Future[str]) -> Iterator[RayCluster]:
     with cluster() as started:
         yield started
 
@@ -334,18 +340,18 @@ def test_sessions_in_a_cluster_of_its_own_end_with_the_server() -> None:
         until(lambda: all(map(is_gone, processes)), "the end of all processes of the session")
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (("--ray", "ray://127.0.0.1:10001"), "must be part of the cluster"),
-        (("--ray", "127.0.0.1:1"), "no answer in 10 seconds"),
-    ],
-    ids=["a proxy", "nobody"],
-)
-def test_a_cluster_that_cannot_be_joined_is_a_clear_error(
-    options: tuple[str, ...], says: str
-) -> None:
-    assert says in " ".join(refused(*options).split())
+def test_a_cluster_that_does_not_answer_is_a_clear_error(unanswered: Future[str]) -> None:
+    said = unanswered.result(PATIENCE)
+    assert "127.0.0.1:1 can't be joined: there was no answer in 10 seconds" in _line(said)
+
+
+def test_the_address_of_a_proxy_is_a_clear_error() -> None:
+    said = refused("--ray", "ray://127.0.0.1:10001")
+    assert "must be part of the cluster" in _line(said)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_resources_that_nothing_can_have_are_a_clear_error(ray: RayCluster) -> None:
