@@ -41,7 +41,7 @@ LOOPS = ("import time\nwhile True: time.sleep(0.1)", "while True: pass")
 
 @pytest.fixture(scope="module")
 def unanswered() -> Future[str]:
-    """What a server says that no cluster answers. It waits while the cluster of the tests starts."""
+    """What a server says that no cluster answers. It waits while that of the tests starts."""
     return beside(partial(refused, "--ray", "127.0.0.1:1"))
 
 
@@ -193,9 +193,9 @@ def test_an_interpreter_that_dies_is_told_and_replaced(service: Service) -> None
         assert "exit status 3" in died.text("error")
         # Told once, with the call in which it died.
         assert service.run("import os; print(os.listdir())", session_id).text() == "['f']\n"
-        process = psutil.Process(pid_of(service, session_id))
-        process.kill()
-        until(partial(is_gone, process), "its end")
+        pid = pid_of(service, session_id)
+        psutil.Process(pid).kill()
+        until(lambda: not psutil.pid_exists(pid), "the actor takes note of its end")
         assert "The interpreter has ended" in service.run("pass", session_id).text("stderr")
 
 
