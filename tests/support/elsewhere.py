@@ -1,6 +1,6 @@
 """A kernel provisioner that runs interpreters as on another machine, and what installs it.
 
-Their network is one of their own, reached by an address; so are their processes and their `/tmp`.
+Their network is one of their own, reached by an address; so are their processes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DECOY = "TESTS_DECOY"
 # `$1` is a file that lies in neither of the directories that are hidden.
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
-_BEGIN = 'mount -t tmpfs tmpfs /tmp && cd / && unset IPYTHONDIR JPY_PARENT_PID && exec "$@"'
+_BEGIN = 'cd / && unset IPYTHONDIR JPY_PARENT_PID && exec "$@"'
 
 
 def run(*command: str) -> None:
@@ -38,7 +38,7 @@ def run(*command: str) -> None:
 
 
 class ElsewhereProvisioner(LocalProvisioner):
-    """Runs an interpreter in a network, with processes and a `/tmp`, of its own."""
+    """Runs an interpreter in a network and among processes of its own."""
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Make the network, and the connection file with an address in it."""
@@ -68,7 +68,7 @@ class ElsewhereProvisioner(LocalProvisioner):
         )
         self.connection_info = info
         command = [part.format(connection_file=self._file) for part in self.kernel_spec.argv]
-        shut = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"]
+        shut = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
         netns = ["ip", "netns", "exec", self._namespace]
         cmd = [*netns, *shut, "sh", "-c", _BEGIN, "sh", *command]
         return {
