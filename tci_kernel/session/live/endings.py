@@ -25,7 +25,8 @@ def died(reason: str, cell: Cell | None) -> tuple[Message | Exception, ...]:
         return (LiveUnavailable(reason),)
     text = (
         f"the interpreter ended while it ran this code ({reason}).\n"
-        "Its variables are gone. The session and its files stay: the next cell starts another."
+        "Its variables are gone. The session stays, and so do its files, but for those in a sandbox.\n"
+        "The next cell starts another."
     )
     shown = error("InterpreterDied", text, [f"InterpreterDied: {text}"])
     return shown, reply(cell.number, shown)
