@@ -142,7 +142,7 @@ def load() -> Iterator[Row]:
     """The rows of more and more sessions, each of which runs one cell after another."""
     for count in LOADS:
         rate, latency = asyncio.run(_load(count))
-        what = f"local server: {count} sessions at once"
+        what = f"local server: {count} {'session' if count == 1 else 'sessions'} at once"
         yield Row(what, partial(float, rate), unit="cells/s", rounds=1)
         yield Row(f"{what}: the 99th percentile of a cell", partial(float, latency), rounds=1)
 
