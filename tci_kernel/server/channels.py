@@ -77,18 +77,13 @@ class Channels:
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 await self._wait_for_sockets()
-                self.client.start_channels(stdin=False, hb=False)
+                self.client.start_channels(hb=False)
                 await self._wait_for_answer()
         except TimeoutError as error:
             raise RuntimeError(f"it did not answer in {START_TIMEOUT:.0f} seconds") from error
-        for name in ("iopub", "shell", "control"):
-            self._begin_to_read(name)
-
-    def open_questions(self) -> None:
-        """From now on, read what code asks its user, too."""
-        if "stdin" not in self._readers:
-            self.client.stdin_channel.start()
-            self._begin_to_read("stdin")
+        # All are opened at once: a question to one that is not connected yet would be lost.
+        for name in ("iopub", "shell", "control", "stdin"):
+            self._readers[name] = asyncio.create_task(self._read(name))
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message, given as an exchange brings it."""
@@ -142,9 +137,6 @@ class Channels:
     async def _check_alive(self) -> None:
         if not await self._manager.is_alive():
             raise RuntimeError("it ended before it answered")
-
-    def _begin_to_read(self, name: str) -> None:
-        self._readers[name] = asyncio.create_task(self._read(name))
 
     async def _read(self, name: str) -> None:
         """Pass on what comes on a channel. It may come faster than others have their turn."""

@@ -168,10 +168,9 @@ class Interpreter:
     # -- what exchanges ask ------------------------------------------------------------------
 
     def listen(self, listener: Callable[[Frames], None]) -> None:
-        """From now on, give what comes to a listener, questions to the user included."""
+        """From now on, give what comes to a listener."""
         self._listener = listener
         if self.state == READY:
-            self.channels.open_questions()
             waiting, self._waiting = self._waiting, []
             for message in waiting:
                 self.channels.send(message)

@@ -10,7 +10,7 @@ import zmq
 MOST_FILES = 65_536
 
 # Open files of a session here: its sockets and ZeroMQ's wakers. Measured, with room to spare.
-FILES_PER_SESSION = 12
+FILES_PER_SESSION = 14
 
 # Open files beside sessions and connections, and the share that connections may have.
 OWN_FILES = 64
@@ -18,7 +18,7 @@ CONNECTIONS_SHARE = 4
 MOST_CONNECTIONS = 4_096
 
 # ZeroMQ's sockets of a session, and as many as it grants unasked.
-SOCKETS_PER_SESSION = 4
+SOCKETS_PER_SESSION = 5
 OWN_SOCKETS = 64
 
 

@@ -15,7 +15,7 @@ from tci_kernel.remote import loader
 from tci_kernel.remote.companion import MODULE as COMPANION
 from tci_kernel.remote.exchanges import Exchanges
 from tci_kernel.remote.frames import Frames
-from tci_kernel.remote.interpreter import DEAD, ENDED, FAILED
+from tci_kernel.remote.interpreter import DEAD, ENDED, FAILED, STARTING
 from tci_kernel.server.files import Decoded
 from tci_kernel.server.interpreter import Interpreter
 from tci_kernel.server.janitor import Janitor
@@ -47,6 +47,7 @@ class LocalWorkspace:
         self._janitor = janitor
         self._exchanges: Exchanges | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._calling = asyncio.Lock()  # what the interpreter is asked to run, one after another
         self._told: Interpreter | None = None  # of whose death its call has told
         self._news = asyncio.Event()
         self.interpreter = Interpreter(place, context, janitor)
@@ -61,13 +62,13 @@ class LocalWorkspace:
 
     async def execute(self, code: str, files: Decoded) -> list[Output]:
         """See `Workspace`."""
-        await self.interpreter.calls.wait_until_idle()
-        lost = await self._ensure_alive()
-        await self._place.write(files, self.interpreter.calls.run_quietly)
-        interpreter = self.interpreter
-        outputs = await interpreter.calls.execute(code)
-        if not await interpreter.is_alive():
-            self._told = interpreter
+        async with self._calling:
+            lost = await self._ensure_alive()
+            interpreter = self.interpreter
+            await self._place.write(files, interpreter.calls.run_quietly)
+            outputs = await interpreter.calls.execute(code)
+            if not await interpreter.is_alive():
+                self._told = interpreter
         return [Output("stderr", lost), *outputs] if lost else outputs
 
     async def exchange(
@@ -77,9 +78,7 @@ class LocalWorkspace:
         await self.interpreter.is_alive()  # what a dead one is sent starts another
         if self._exchanges is None:
             self._exchanges = Exchanges(self._follow, _companion(), self._wake)
-        taken = self._exchanges.taken(request["client"])
-        for theirs in [files[number] for number in sorted(files) if number > taken]:
-            await self._place.write(theirs, self.interpreter.calls.run_quietly)
+        await self._write_new(self._exchanges.taken(request["client"]), files)
         exchange = self._exchanges.begin(request)
         while True:
             news = self._news
@@ -92,6 +91,14 @@ class LocalWorkspace:
                     await news.wait()
             except TimeoutError:
                 await self.interpreter.is_alive()
+
+    async def _write_new(self, taken: int, files: Mapping[int, Decoded]) -> None:
+        """Write the files of messages that were not taken yet; `taken` is the last that was."""
+        for theirs in [files[number] for number in sorted(files) if number > taken]:
+            if theirs:
+                async with self._calling:
+                    await self._ensure_alive()
+                    await self._place.write(theirs, self.interpreter.calls.run_quietly)
 
     async def hello(self) -> str:
         """See `Workspace`."""
@@ -116,10 +123,11 @@ class LocalWorkspace:
     # -- one interpreter after another -------------------------------------------------------
 
     async def _ensure_alive(self) -> str:
-        """Have an interpreter; gives what who calls must know of the end of the one before it."""
-        if await self.interpreter.is_alive():
-            return ""
+        """Have one that is idle; gives what who calls must know of the end of the one before it."""
         old = self.interpreter
+        await old.calls.wait_until_idle()
+        if old.state != STARTING and await old.is_alive():
+            return ""
         if old.state in ENDED:
             self._restart()
         assert self._starting is not None  # noqa: S101 - one has just begun to start

@@ -14,11 +14,11 @@ import pytest
 
 from tests.server.kernelspecs import IPYKERNEL
 from tests.server.service import Service, text_file
-from tests.server.test_exchange import Client, execute, said
+from tests.server.test_exchange import Client, begin, execute, said
 from tests.support import elsewhere
 from tests.support.kernels import kernel
 from tests.support.servers import serving
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 
 @dataclass
@@ -94,6 +94,26 @@ def test_state_is_kept_and_files_go_through_the_interpreter(there: Elsewhere, ow
         there.service.run(f"print(os.path.exists('{there.temporary}/tci-{own}/b'))", own).text()
         == "True\n"
     )
+
+
+def test_files_of_an_exchange_wait_for_code_that_runs(there: Elsewhere, own: str) -> None:
+    begun, go = there.temporary / "runs", there.temporary / "go"
+    code = (
+        f"import os, time; open({str(begun)!r}, 'w').close()\n"
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\nprint('ended')"
+    )
+    call = there.service.begin(code, own)
+    until(begun.exists, "the code runs")
+    client = Client(there.service, own)
+    cell = {**execute("print(open('late').read())"), "files": [text_file("late", "content")]}
+    sending = begin(lambda: client.exchange(cell))
+    client_of_others = Client(there.service, own)
+    client_of_others.exchange()  # what brings no files does not wait
+    assert not sending.done()
+    go.touch()
+    assert call.result().text() == "ended\n"
+    sending.result(PATIENCE)
+    assert said(client.replied(cell)) == "content\n"
 
 
 def test_output_comes_live_and_an_interrupt_stops_what_runs(there: Elsewhere, own: str) -> None:

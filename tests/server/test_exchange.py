@@ -109,7 +109,7 @@ def client(service: Service, own_session: str) -> Client:
     return Client(service, own_session)
 
 
-def begun(work: Callable[[], Fields]) -> Future[Fields]:
+def begin(work: Callable[[], Fields]) -> Future[Fields]:
     """Have something done beside the test."""
     threads = ThreadPoolExecutor(1)
     future = threads.submit(work)
@@ -186,7 +186,7 @@ def test_what_is_printed_comes_while_the_cell_runs(client: Client) -> None:
 def test_no_request_waits_for_one_that_waits(client: Client, service: Service) -> None:
     other = Client(service, client.session_id)
     client.run("pass")
-    waiting = begun(lambda: client.exchange(wait=30))
+    waiting = begin(lambda: client.exchange(wait=30))
     start = time.monotonic()
     other.run("pass")
     service.run("pass", client.session_id)
@@ -292,9 +292,15 @@ def test_a_restart_begins_anew_in_the_same_session(client: Client) -> None:
     assert (client.state["number"], client.state["before"]) == (2, "")
 
 
+def test_code_waits_for_an_interpreter_that_begins_anew(client: Client, service: Service) -> None:
+    client.run("lost = 1")
+    client.exchange({"channel": "restart"})
+    assert service.run("print('lost' in globals())", client.session_id).text() == "False\n"
+
+
 def test_a_session_that_ends_is_told_to_who_waits(client: Client, service: Service) -> None:
     client.run("pass")
-    waiting = begun(lambda: client.post(client.fields([], wait=30)))  # type: ignore[arg-type, return-value]
+    waiting = begin(lambda: client.post(client.fields([], wait=30)))  # type: ignore[arg-type, return-value]
     until(lambda: threading.active_count() > 1, "it waits")
     service.end(client.session_id)
     error = rejection(waiting.result(PATIENCE), 404)  # type: ignore[arg-type]
