@@ -28,13 +28,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(here: Path) -> Iterator[KernelDriver]:
-    before = Path.cwd()
-    os.chdir(here)
-    try:
-        with kernel("tci-local") as driver:
-            yield driver
-    finally:
-        os.chdir(before)
+    with kernel("tci-local", "--LocalServer.directory=private", cwd=str(here)) as driver:
+        yield driver
 
 
 @pytest.fixture
