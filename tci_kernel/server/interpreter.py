@@ -98,7 +98,9 @@ class Interpreter:
             self.info, self.state = dict(self._channels.info), READY
             await self._place.enter(self.calls.run_quietly)
         except _NOT_STARTED as error:
-            self.reason = f"{error}\n{self._place.log()}".strip()
+            why = self._place.end_reason()
+            said = f"{error} ({why})" if why else str(error)
+            self.reason = f"{said}\n{self._place.log()}".strip()
             self.state = FAILED
             raise RequestRejected(
                 f"The interpreter did not start: {self.reason}",
