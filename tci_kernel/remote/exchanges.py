@@ -226,11 +226,12 @@ class Exchanges:
 
     def _begin(self, message: Frames) -> None:
         """Note that a cell begins, by its `execute_input`."""
-        if message.parent_id in self._running:
-            self._running[message.parent_id].is_begun = True
+        request = self._running.get(message.parent_id)
+        if request:
+            request.is_begun = True
         if message.parent_id in self._private:
             return  # it moves no count
-        if self._interrupts_next:
+        if request and self._interrupts_next:  # else it is another's, who uses no exchanges
             self._interrupts_next = False
             self.interpreter.interrupt()
         with suppress(LookupError, TypeError, ValueError):  # code may publish anything

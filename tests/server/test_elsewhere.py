@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.server.exchanges import Client, beside, execute, said
 from tests.server.kernelspecs import IPYKERNEL
 from tests.server.service import Service, text_file
-from tests.server.test_exchange import Client, begin, execute, said
 from tests.support import elsewhere
 from tests.support.kernels import kernel
 from tests.support.servers import serving
@@ -106,7 +106,7 @@ def test_files_of_an_exchange_wait_for_code_that_runs(there: Elsewhere, own: str
     until(begun.exists, "the code runs")
     client = Client(there.service, own)
     cell = {**execute("print(open('late').read())"), "files": [text_file("late", "content")]}
-    sending = begin(lambda: client.exchange(cell))
+    sending = beside(lambda: client.exchange(cell))
     client_of_others = Client(there.service, own)
     client_of_others.exchange()  # what brings no files does not wait
     assert not sending.done()

@@ -4,117 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from tci_kernel.remote.exchanges import VERSION
+from tests.server.exchanges import Client, Fields, beside, execute, request, said
 from tests.server.service import Service, rejection, text_file
 from tests.support.contract import check
 from tests.support.waiting import PATIENCE, until
-
-Fields = dict[str, Any]
-
-
-class Client:
-    """A client of a session's exchanges, as `docs/exchange.md` has it."""
-
-    def __init__(self, service: Service, session_id: str) -> None:
-        self._http = service.http
-        self.session_id = session_id
-        self.name = uuid.uuid4().hex
-        self.received = 0
-        self.sent = 0
-        self.heard: list[Fields] = []
-        self.state: Fields = {}
-
-    def fields(self, messages: list[Fields], **fields: Any) -> Fields:
-        """A request that is answered as soon as there is anything to tell."""
-        return {
-            "version": VERSION,
-            "client": self.name,
-            "acknowledged": self.received,
-            "first": self.sent + 1,
-            "wait": 0,
-            "gather": 0,
-            "limit": 4_000_000,
-            "messages": messages,
-            **fields,
-        }
-
-    def post(self, fields: Any) -> httpx.Response:
-        return self._http.post(f"/tci/sessions/{self.session_id}/exchange", json=fields)
-
-    def exchange(self, *messages: Fields, **fields: Any) -> Fields:
-        """Make an exchange, and take note of what it brings."""
-        response = self.post(self.fields([*messages], **fields))
-        assert response.status_code == 200, response.text
-        answer: Fields = check("ExchangeAnswer", response.content)
-        self.sent += len(messages)
-        assert answer["taken"] == self.sent
-        self.heard += answer["messages"][self.received + 1 - answer["first"] :]
-        self.received = answer["first"] + len(answer["messages"]) - 1
-        self.state = answer["interpreter"]
-        return answer
-
-    def until(self, condition: Callable[[], bool], what: str) -> list[Fields]:
-        """Make exchanges until a condition is true; gives what was heard, and forgets it."""
-        limit = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < limit, f"not in {PATIENCE:g} s: {what}"
-            self.exchange(wait=1)
-        heard, self.heard = self.heard, []
-        return heard
-
-    def run(self, code: str, **content: Any) -> list[Fields]:
-        """Run a cell; gives all that comes up to its reply."""
-        message = execute(code, **content)
-        self.exchange(message)
-        return self.replied(message)
-
-    def replied(self, message: Fields) -> list[Fields]:
-        msg_id = message["header"]["msg_id"]
-
-        def is_there() -> bool:
-            replies = (one for one in self.heard if one["channel"] != "iopub")
-            return any(one["parent_header"].get("msg_id") == msg_id for one in replies)
-
-        return self.until(is_there, "a reply")
-
-
-def request(kind: str, channel: str = "shell", **content: Any) -> Fields:
-    """A message to the interpreter."""
-    header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "session": "s", "username": ""}
-    return {"channel": channel, "header": {**header, "version": "5.3"}, "content": content}
-
-
-def execute(code: str, **content: Any) -> Fields:
-    options = {"silent": False, "store_history": True, "allow_stdin": True, "stop_on_error": False}
-    return request("execute_request", code=code, **{**options, **content})
-
-
-def said(heard: list[Fields]) -> str:
-    """What was printed."""
-    contents = [one["content"] for one in heard if one["header"]["msg_type"] == "stream"]
-    return "".join(content["text"] for content in contents)
 
 
 @pytest.fixture
 def client(service: Service, own_session: str) -> Client:
     return Client(service, own_session)
-
-
-def begin(work: Callable[[], Fields]) -> Future[Fields]:
-    """Have something done beside the test."""
-    threads = ThreadPoolExecutor(1)
-    future = threads.submit(work)
-    threads.shutdown(wait=False)
-    return future
 
 
 # -- one interpreter -------------------------------------------------------------------------------
@@ -173,6 +77,21 @@ def test_a_relay_that_is_offered_is_not_started(service: Service) -> None:
 # -- waits -----------------------------------------------------------------------------------------
 
 
+def test_an_interrupt_waits_for_its_own_cell_and_spares_what_others_run_before_it(
+    client: Client, service: Service
+) -> None:
+    client.run("import time; ran = ''")
+    client.exchange(execute("time.sleep(2)", silent=True, store_history=False))
+    call = service.begin("time.sleep(1); ran = 'whole'", client.session_id)
+    service.sessions()  # the server has read the call by the time it answers this one
+    cell = execute("while True: time.sleep(0.1)")
+    client.exchange(cell)
+    client.exchange({"channel": "interrupt"})
+    assert client.replied(cell)[-1]["content"]["ename"] == "KeyboardInterrupt"
+    assert call.result().outputs == []
+    assert said(client.run("print(ran)")) == "whole\n"
+
+
 def test_what_is_printed_comes_while_the_cell_runs(client: Client) -> None:
     cell = execute("print(1, flush=True)\nwhile True: time.sleep(0.1)")
     client.run("import time")
@@ -186,7 +105,7 @@ def test_what_is_printed_comes_while_the_cell_runs(client: Client) -> None:
 def test_no_request_waits_for_one_that_waits(client: Client, service: Service) -> None:
     other = Client(service, client.session_id)
     client.run("pass")
-    waiting = begin(lambda: client.exchange(wait=30))
+    waiting = beside(lambda: client.exchange(wait=30))
     start = time.monotonic()
     other.run("pass")
     service.run("pass", client.session_id)
@@ -300,10 +219,10 @@ def test_code_waits_for_an_interpreter_that_begins_anew(client: Client, service:
 
 def test_a_session_that_ends_is_told_to_who_waits(client: Client, service: Service) -> None:
     client.run("pass")
-    waiting = begin(lambda: client.post(client.fields([], wait=30)))  # type: ignore[arg-type, return-value]
+    waiting = beside(lambda: client.post(client.fields([], wait=30)))
     until(lambda: threading.active_count() > 1, "it waits")
     service.end(client.session_id)
-    error = rejection(waiting.result(PATIENCE), 404)  # type: ignore[arg-type]
+    error = rejection(waiting.result(PATIENCE), 404)
     assert error["code"] == "session_ended"
 
 

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.server.clusters import CPUS, RayCluster, cluster
+from tests.server.exchanges import Client, beside, execute, said
 from tests.server.processes import below, is_gone
 from tests.server.service import Service, body, rejection, text_file
-from tests.server.test_exchange import Client, execute, said
 from tests.server.test_lifecycle import _refused as refused
 from tests.support.kernels import kernel
 from tests.support.programs import needed
 from tests.support.servers import ServerProcess, serving
 from tests.support.waiting import PATIENCE, until
-
-T = TypeVar("T")
 
 pytestmark = pytest.mark.usefixtures("_others_end")
 
@@ -82,14 +80,6 @@ def _others_end(service: Service, shared: str) -> Iterator[None]:
     """A test that fails keeps no room from the next one."""
     yield
     service.end(*{*service.sessions()} - {shared})
-
-
-def beside(work: Callable[[], T]) -> Future[T]:
-    """Have something done beside the test."""
-    threads = ThreadPoolExecutor(1)
-    future = threads.submit(work)
-    threads.shutdown(wait=False)
-    return future
 
 
 def pid_of(service: Service, session_id: str) -> int:
