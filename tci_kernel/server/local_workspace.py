@@ -76,16 +76,15 @@ class LocalWorkspace:
     ) -> tuple[str, int]:
         """See `Workspace`."""
         await self.interpreter.is_alive()  # what a dead one is sent starts another
-        if self._exchanges is None:
-            self._exchanges = Exchanges(self._follow, _companion(), self._wake)
-        await self._write_new(self._exchanges.taken(request["client"]), files)
-        exchange = self._exchanges.begin(request)
+        exchanges = self._begun_exchanges()
+        await self._write_new(exchanges.taken(request["client"]), files)
+        exchange = exchanges.begin(request)
         while True:
             news = self._news
-            pause = self._exchanges.pause(exchange)
+            pause = exchanges.pause(exchange)
             if not pause:
-                return self._exchanges.answer(exchange), exchange.cells
-            interval = BUSY_INTERVAL if self._exchanges.is_busy else LOOK_INTERVAL
+                return exchanges.answer(exchange), exchange.cells
+            interval = BUSY_INTERVAL if exchanges.is_busy else LOOK_INTERVAL
             try:
                 async with asyncio.timeout(min(pause, interval)):
                     await news.wait()
@@ -102,9 +101,14 @@ class LocalWorkspace:
 
     async def hello(self) -> str:
         """See `Workspace`."""
+        return self._begun_exchanges().hello()
+
+    def _begun_exchanges(self) -> Exchanges:
+        """The exchanges with the interpreter, which begin when they are first asked for."""
         if self._exchanges is None:
-            self._exchanges = Exchanges(self._follow, _companion(), self._wake)
-        return self._exchanges.hello()
+            companion = loader.launch("companion", COMPANION)
+            self._exchanges = Exchanges(self._follow, companion, self._wake)
+        return self._exchanges
 
     async def tidy(self) -> None:
         """See `Workspace`."""
@@ -176,7 +180,3 @@ class LocalWorkspace:
         """Have all exchanges that wait look whether they are to be answered."""
         news, self._news = self._news, asyncio.Event()
         news.set()
-
-
-def _companion() -> str:
-    return loader.launch("companion", COMPANION)
