@@ -80,8 +80,13 @@ class Client:
         msg_id = message["header"]["msg_id"]
 
         def is_there() -> bool:
-            replies = (one for one in self.heard if one["channel"] != "iopub")
-            return any(one["parent_header"].get("msg_id") == msg_id for one in replies)
+            # The status stands for a reply that ipykernel loses to an interrupt in its own code.
+            ends = (
+                one
+                for one in self.heard
+                if one["channel"] != "iopub" or one["header"]["msg_type"] == "status"
+            )
+            return any(one["parent_header"].get("msg_id") == msg_id for one in ends)
 
         return self.until(is_there, "a reply")
 

@@ -87,7 +87,9 @@ def test_an_interrupt_waits_for_its_own_cell_and_spares_what_others_run_before_i
     cell = execute("while True: time.sleep(0.1)")
     client.exchange(cell)
     client.exchange({"channel": "interrupt"})
-    assert client.replied(cell)[-1]["content"]["ename"] == "KeyboardInterrupt"
+    end = client.replied(cell)[-1]
+    # It strikes as the cell begins, which may be in ipykernel's own code: then there is no reply.
+    assert end["header"]["msg_type"] == "status" or end["content"]["ename"] == "KeyboardInterrupt"
     assert call.result().outputs == []
     assert said(client.run("print(ran)")) == "whole\n"
 

@@ -107,7 +107,7 @@ def test_requests_on_the_control_channel_do_not_wait_for_a_cell(client: Client) 
     (reply,) = client.replied(asked)
     assert (reply.channel, reply.message.type) == ("control", "kernel_info_reply")
     client.send("interrupt")
-    client.replied(running)
+    client.until(lambda _: ends_of(client.heard, running), "the end of the cell")
 
 
 def test_the_interpreter_is_described_where_that_is_asked_for(client: Client) -> None:
