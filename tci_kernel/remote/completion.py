@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import sys
+import warnings
 from pathlib import Path
+from typing import Any, Iterator
 
 
 def warm_up() -> None:
@@ -22,7 +25,40 @@ def warm_up() -> None:
         import jedi  # type: ignore[import-untyped]
 
         remove_broken_files()
-        jedi.Interpreter("int", [{}]).complete()
+        with warnings_left_alone("jedi"):
+            jedi.Interpreter("int", [{}]).complete()
+
+
+class NoWarnings:
+    """What stands in for the module `warnings` where its filters must stay as they are."""
+
+    def catch_warnings(self, **options: Any) -> contextlib.AbstractContextManager[None]:
+        """Catch none."""
+        del options
+        return contextlib.nullcontext()
+
+    def simplefilter(self, *options: Any) -> None:
+        """Filter none."""
+
+
+@contextlib.contextmanager
+def warnings_left_alone(package: str) -> Iterator[None]:
+    """Have a package that this thread uses set no filters of warnings.
+
+    They are all threads': a cell's warning would be lost meanwhile, or shown a second time.
+    """
+    modules: list[Any] = [
+        module
+        for name, module in [*sys.modules.items()]
+        if name.startswith(f"{package}.") and getattr(module, "warnings", None) is warnings
+    ]
+    for module in modules:
+        module.warnings = NoWarnings()
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.warnings = warnings
 
 
 def remove_broken_files() -> int:

@@ -46,6 +46,10 @@ class Process(Protocol):
     async def signal(self, number: int) -> None:
         """Send it a signal."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether others run code in it now, or have sent some."""
+
     def end_error(self) -> str:
         """What code is told in which it has ended."""
 
@@ -186,13 +190,18 @@ class Calls:
         """
         completion = asyncio.create_task(self._wait_until_complete(execution))
         begun = asyncio.create_task(execution.begun.wait())
-        await asyncio.wait({completion, begun}, return_when=asyncio.FIRST_COMPLETED)
         kill_time = time.monotonic() + STOP_TIMEOUT
         while not completion.done() and await self._process.is_alive():
-            if time.monotonic() > kill_time:
+            if not begun.done() and self._process.is_shared:
+                kill_time = time.monotonic() + STOP_TIMEOUT
+            if time.monotonic() > kill_time:  # begun or not: a process may stop before it says so
                 await self._process.signal(signal.SIGKILL)
-            await self._process.signal(signal.SIGINT)
-            await asyncio.wait({completion}, timeout=INTERRUPT_INTERVAL)
+            if begun.done():
+                await self._process.signal(signal.SIGINT)
+            ends = {completion} if begun.done() else {completion, begun}
+            await asyncio.wait(
+                ends, timeout=INTERRUPT_INTERVAL, return_when=asyncio.FIRST_COMPLETED
+            )
         begun.cancel()
         await completion
         self._interruption = None

@@ -76,6 +76,7 @@ class Interpreter:
         self._manager = place.make_manager(context)
         self._waiting: list[dict[str, Any]] = []  # until it is ready
         self._listener: Callable[[Frames], None] | None = None
+        self._is_busy: Callable[[], bool] = bool
         self._first: str | None = None  # request of exchanges; empty once it has begun
         self._interrupting: set[asyncio.Task[None]] = set()
         self._close_error = ""
@@ -109,7 +110,7 @@ class Interpreter:
             ) from error
         self._adopt_orphans()
         if self._listener is not None:
-            self.listen(self._listener)
+            self.listen(self._listener, self._is_busy)
 
     def _adopt_orphans(self) -> None:
         """Have it be the parent of what its code starts and leaves, for all that to end with it.
@@ -169,9 +170,14 @@ class Interpreter:
 
     # -- what exchanges ask ------------------------------------------------------------------
 
-    def listen(self, listener: Callable[[Frames], None]) -> None:
-        """From now on, give what comes to a listener."""
-        self._listener = listener
+    def listen(self, listener: Callable[[Frames], None], is_busy: Callable[[], bool]) -> None:
+        """From now on, give what comes to a listener.
+
+        Args:
+            listener: called with each message.
+            is_busy: whether what exchanges have sent has not ended.
+        """
+        self._listener, self._is_busy = listener, is_busy
         if self.state == READY:
             waiting, self._waiting = self._waiting, []
             for message in waiting:
@@ -199,6 +205,11 @@ class Interpreter:
             if self.state not in ENDED:
                 self.state, self.reason = DEAD, "it was to begin anew"
             self.closing = asyncio.create_task(self._close())
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether exchanges run code in it now, or have sent some."""
+        return self._is_busy()
 
     # -- the process -------------------------------------------------------------------------
 

@@ -159,8 +159,11 @@ class LocalWorkspace:
         del change  # it is looked at
         if self._exchanges is not None:
             self._begin(number)
-        self.interpreter.listen(receive)
+        self.interpreter.listen(receive, self._is_busy)
         return self.interpreter
+
+    def _is_busy(self) -> bool:
+        return self._exchanges is not None and self._exchanges.is_busy
 
     def _begin(self, number: int) -> None:
         """Begin to start another interpreter in the place of the present one."""

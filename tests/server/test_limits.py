@@ -239,22 +239,33 @@ def test_a_server_that_is_told_to_stop_while_it_is_flooded_stops() -> None:
 
 
 def test_an_interpreter_that_no_signal_reaches_is_ended_once_nobody_waits(service: Service) -> None:
-    session_id = service.run("kept = 1").session_id
-    call = service.call("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", session_id)
-    until(lambda: stopped(session_id), "the interpreter is stopped")
-    call.close()
+    by_code, by_others = (service.run("kept = 1").session_id for _ in range(2))
+    for process in processes_of(by_others):  # before it begins to run what it is sent
+        process.send_signal(signal.SIGSTOP)
+    stop = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
+    calls = [service.call("pass", by_others), service.call(stop, by_code)]
+    for session_id in (by_code, by_others):
+        until(lambda: stopped(session_id), "the interpreter is stopped")  # noqa: B023
+    for call in calls:
+        call.close()
     limit = STOP_TIMEOUT + PATIENCE
-    until(lambda: not stopped(session_id), "the end of the interpreter", limit)
-    assert service.run("print('kept' in globals())", session_id).text() == "False\n"
+    for session_id in (by_code, by_others):
+        until(lambda: not stopped(session_id), "its end", limit)  # noqa: B023
+        assert service.run("print('kept' in globals())", session_id).text() == "False\n"
 
 
 def stopped(session_id: str) -> bool:
     """Whether a process is stopped that works in a session's directory."""
-    return any(
-        process.info["status"] == psutil.STATUS_STOPPED
-        for process in psutil.process_iter(["status", "cwd"])
+    return any(process.status() == psutil.STATUS_STOPPED for process in processes_of(session_id))
+
+
+def processes_of(session_id: str) -> list[psutil.Process]:
+    """The processes that work in a session's directory."""
+    return [
+        process
+        for process in psutil.process_iter(["cwd"])
         if str(process.info["cwd"]).endswith(session_id)
-    )
+    ]
 
 
 def test_one_piece_of_output_that_is_too_large_is_not_read() -> None:
