@@ -155,7 +155,8 @@ class Interpreter:
         provisioner = self._manager.provisioner
         status = await provisioner.poll() if provisioner else None
         if self.state == READY:  # nobody else has been quicker
-            self.reason = self._place.end_reason() or _described(status)
+            lost = "" if self._place.keeps_files else ", and its sandbox with all files"
+            self.reason = (self._place.end_reason() or _described(status)) + lost
             self.state = DEAD
 
     async def package_directories(self) -> list[Path]:
@@ -239,10 +240,9 @@ class Interpreter:
         """What code is told in which the process has ended."""
         if self._close_error:
             return self._close_error
-        lost = "variables and files" if self._place.is_contained else "variables"
-        stays = (
-            "The session stays" if self._place.is_contained else "The session and its files stay"
-        )
+        kept = self._place.keeps_files
+        lost = "variables" if kept else "variables and files"
+        stays = "The session and its files stay" if kept else "The session stays"
         return (
             f"InterpreterDied: the interpreter ended while it ran this code ({self.reason}).\n"
             f"Its {lost} are gone. {stays}: what runs next starts another."
@@ -273,7 +273,7 @@ class Interpreter:
             self._listener(message)
 
     def _register_process(self) -> None:
-        if self._place.is_here:
+        if self._place.is_here and not self._place.is_contained:
             self._pid = getattr(self._manager.provisioner, "pid", None)
         if self._pid is not None:
             self._janitor.register(self._pid)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ class Janitor:
         self._root = root
         self._is_detached = is_detached
         self._pids: set[int] = set()
+        self._sending = threading.Lock()  # sandboxes end on other threads
         self._starting = 0
         self._all_known = asyncio.Event()
         self._all_known.set()
@@ -116,12 +118,13 @@ class Janitor:
 
     def _send(self, line: str) -> None:
         """Tell it something. One that was killed is replaced, and told all that it should know."""
-        self._process.poll()  # if it has ended, nothing else takes note of that
-        if _written(self._process, line):
-            return
-        _close_input(self._process)
-        self._process = self._start()
-        _written(self._process, "".join(f"+{pid}\n" for pid in sorted(self._pids)))
+        with self._sending:
+            self._process.poll()  # if it has ended, nothing else takes note of that
+            if _written(self._process, line):
+                return
+            _close_input(self._process)
+            self._process = self._start()
+            _written(self._process, "".join(f"+{pid}\n" for pid in sorted(self._pids)))
 
 
 def _written(process: subprocess.Popen[bytes], text: str) -> bool:

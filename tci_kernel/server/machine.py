@@ -18,7 +18,7 @@ from tci_kernel.server.places.base import Maker
 from tci_kernel.server.places.bubblewrap import Limits
 from tci_kernel.server.places.foreign import ForeignPlace, is_foreign
 from tci_kernel.server.places.host import HostOptions, HostPlace
-from tci_kernel.server.places.sandbox import SandboxPlace
+from tci_kernel.server.places.sandbox import SandboxOptions, SandboxPlace
 from tci_kernel.server.root import make_root
 
 
@@ -115,7 +115,8 @@ def _place_maker(
     options: InterpreterOptions, root: Path, janitor: Janitor, early: EarlyInterpreter | None
 ) -> Maker:
     if options.sandbox is not None:
-        return partial(SandboxPlace, options.kernel_name, options.sandbox, root)
+        shut_in = SandboxOptions(options.kernel_name, options.sandbox, root, janitor)
+        return partial(SandboxPlace, shut_in)
     if is_foreign(options.kernel_name):
         return partial(ForeignPlace, options.kernel_name, root)
     on_host = HostOptions(

@@ -155,6 +155,88 @@ def test_how_an_interpreter_ended_is_told(service: Service, code: str, how: str)
     assert f"({how})" in error(service, code, service.run("pass").session_id)
 
 
+@pytest.mark.parametrize("code", ["os._exit(3)", "os.kill(os.getpid(), 9)", "os.abort()"])
+def test_files_outlive_an_interpreter_and_what_it_has_started_does_not(
+    served: Served, service: Service, session: str, code: str
+) -> None:
+    server, _ = served
+    start = "subprocess.Popen(['setsid', 'sleep', '1000.25'], start_new_session=True)"
+    said(service, f"import os, subprocess; open('kept', 'w').write('k'); {start}", session)
+    until(lambda: len(sleeping(server)) == 1, "it sleeps")
+    found = sleeping(server)
+    told = error(service, code, session)
+    assert "Its variables are gone. The session and its files stay" in told
+    until(lambda: all(map(is_gone, found)), "the end of what it has started")
+    file = text_file("new", "n")
+    ran = service.run("import os; print(open('kept').read(), open('new').read())", session, file)
+    assert ran.text() == "k n\n"
+    connection = service.call("import time; time.sleep(1000)", session)
+    time.sleep(0.5)
+    connection.close()  # which interrupts it, as it did the first one
+    assert said(service, "print(sorted(os.listdir()))", session) == "['kept', 'new']"
+
+
+def test_an_interpreter_that_restarts_by_itself_finds_its_files(served: Served) -> None:
+    server, _ = served
+    with kernel("tci", TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=TOKEN) as driver:
+        driver.run("open('kept', 'w').write('k')")
+        died = driver.run("import os; os._exit(1)").reply["evalue"]
+        assert "(exit status 1)" in died
+        assert "files that are in it stay" in died
+        assert driver.run("print(open('kept').read())").text() == "k\n"
+        died = driver.run(f"import os\n{KILL_ALL}").reply["evalue"]
+        assert "(killed by SIGKILL, and its sandbox with all files)" in died
+        assert driver.run("print(os.listdir())").reply["ename"] == "NameError"
+
+
+# What code does to the process that supervises its interpreter, and to what that uses.
+KILL_ALL = "os.kill(-1, 9)"
+KILL_OTHERS = """
+for pid in map(int, filter(str.isdigit, os.listdir('/proc'))):
+    if pid > 2 and pid != os.getpid(): os.kill(pid, 9)
+"""
+TAKE_CONNECTION_FILE = """
+import glob
+[place] = glob.glob('/tmp/tci-*/kernel.json')
+os.remove(place)
+os.mkdir(place)
+os._exit(1)
+"""
+
+
+def test_who_kills_all_that_runs_loses_the_files_and_reads_so(
+    service: Service, session: str
+) -> None:
+    said(service, "import os; open('kept', 'w').close()", session)
+    assert "Its variables and files are gone. The session stays" in error(
+        service, KILL_ALL, session
+    )
+    assert said(service, "import os; print(os.listdir())", session) == "[]"
+
+
+def test_an_interpreter_that_can_no_longer_be_ended_is_ended_with_its_sandbox(
+    served: Served, service: Service
+) -> None:
+    server, _ = served
+    session = service.run("import os").session_id
+    found = [each for each in below(server.process.pid) if session in " ".join(each.cmdline())]
+    assert found
+    said(service, KILL_OTHERS, session)
+    assert said(service, "print(6 * 7)", session) == "42"
+    service.end(session)
+    until(lambda: all(map(is_gone, found)), "its end")
+
+
+def test_where_no_other_interpreter_can_start_there_is_another_sandbox(
+    service: Service, session: str
+) -> None:
+    said(service, "import os", session)
+    assert "InterpreterDied" in error(service, TAKE_CONNECTION_FILE, session)
+    refused = rejection(service.post(body("1", session)), 500)
+    assert "The interpreter did not start" in refused["message"]
+    assert said(service, "import os; print(os.listdir())", session) == "[]"
+
+
 @pytest.mark.parametrize("name", [PLAIN, *IPYTHONS])
 async def test_other_interpreters_run_in_a_sandbox(
     name: str, downloads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,14 +19,17 @@ class Place(Protocol):
 
     Attributes:
         session_id: of the session that the interpreter is for; no two places have the same.
-        is_contained: whether all that code starts and writes there ends with the interpreter by
-            itself.
+        is_contained: whether all that code starts there ends with the interpreter by itself.
         is_here: whether its process is one of this computer, that may be signalled.
     """
 
     session_id: str
     is_contained: bool
     is_here: bool
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether the working directory is still there, once its interpreter has ended."""
 
     def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
         """What starts, signals and kills the interpreter.
@@ -39,7 +42,7 @@ class Place(Protocol):
         """Make what the interpreter needs; gives the keyword arguments of `start_kernel`.
 
         Left once it has been called. Another interpreter finds the files of the one before it,
-        where they are not contained in that.
+        as long as `keeps_files`.
 
         Raises:
             OSError: (on entry) there is no room for it.

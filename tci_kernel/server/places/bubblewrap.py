@@ -75,15 +75,13 @@ class View:
         readable: directories, by the same paths as outside.
         hidden: directories below those that are empty there.
         directories: those that are made in `/tmp`, for everybody to write to.
-        files: files by the paths that they have inside; they can only be read.
-        links: what symbolic links lead to, by their paths; in `directories`, they can be replaced.
+        files: files and directories by their paths inside; they can only be read.
     """
 
     readable: Iterable[str]
     hidden: Iterable[str]
     directories: Iterable[str]
     files: dict[str, str]
-    links: dict[str, str]
 
 
 def command(
@@ -160,8 +158,6 @@ def _files(view: View, limits: Limits) -> list[str]:
         arguments += ["--perms", "0755", "--dir", place]
     for inside, outside in bound.items():
         arguments += ["--ro-bind", outside, inside]
-    for link, target in view.links.items():
-        arguments += ["--symlink", target, link]
     for place in view.hidden:
         arguments += ["--tmpfs", place, "--remount-ro", place]
     return arguments

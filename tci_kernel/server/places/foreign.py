@@ -53,6 +53,11 @@ class ForeignPlace:
         self._runtime_directory = root / str(number)
         self._directory = ""
 
+    @property
+    def keeps_files(self) -> bool:
+        """See `Place`."""
+        return True
+
     def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
         """See `Place`."""
         return AsyncKernelManager(

@@ -66,6 +66,11 @@ class HostPlace:
         self._runtime_directory = options.root / str(number)
         self._log = self._runtime_directory / "log"
 
+    @property
+    def keeps_files(self) -> bool:
+        """See `Place`."""
+        return True
+
     def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
         """See `Place`."""
         # Sockets in a private directory need no ports, so that interpreters that start together

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -16,29 +12,24 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from tci_kernel.core.text import size
+from tci_kernel.server.places.supervisor import Supervisor
 from tci_kernel.server.places.usage import memory_used
 
-# Seconds that a sandbox has to be made, and between looks for it.
-START_TIMEOUT = 30.0
-START_INTERVAL = 0.005
-
-# Seconds between looks at the memory that is used in a sandbox.
+# Seconds between looks at the memory that is used in a sandbox, and for its end.
 USAGE_INTERVAL = 0.5
-
-# What bubblewrap adds to the number of the signal that killed its program.
-_KILLED = 128
+WAIT_INTERVAL = 0.1
 
 
 class SandboxProvisioner(LocalProvisioner):
-    """The process of a kernel that is shut in.
+    """A kernel that is shut in.
 
     Its connection file names its sockets by their path inside. What is told to others leads to the
     same sockets from outside.
 
     Args:
-        wrap: gives the command that runs a command in a sandbox, and the file that says which
-            process is the first inside; see `bubblewrap.command`.
-        socket_directory: where the sockets are, inside: a name that is nowhere outside.
+        supervisor: starts it, in a sandbox that may be there already.
+        wrap: gives the command that makes the sandbox for a command; see `Supervisor.make`.
+        hand_over: called before the start, for the connection file to be read inside.
         memory: bytes of memory that all processes inside may have together.
         options: as in Jupyter's own.
 
@@ -48,17 +39,18 @@ class SandboxProvisioner(LocalProvisioner):
 
     def __init__(
         self,
+        supervisor: Supervisor,
         wrap: Callable[[list[str], int], list[str]],
-        socket_directory: str,
+        hand_over: Callable[[], None],
         memory: int,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.end_reason = ""
+        self._supervisor = supervisor
         self._wrap = wrap
-        self._socket_directory = socket_directory
+        self._hand_over = hand_over
         self._memory = memory
-        self._opened: int | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
@@ -67,66 +59,58 @@ class SandboxProvisioner(LocalProvisioner):
         Raises:
             RuntimeError: the sandbox can't be made.
         """
-        reading, writing = os.pipe()
-        with os.fdopen(reading, "rb") as info:
-            try:
-                wrapped = await asyncio.to_thread(self._wrap, cmd, writing)
-                connection = await super().launch_kernel(wrapped, pass_fds=(writing,), **kwargs)
-            finally:
-                os.close(writing)
-            first = _first_process(await asyncio.to_thread(info.read))
-        # The first process inside heeds no signal but SIGKILL, with which all that is there ends.
-        # It leads the group of what it has started.
-        self.pgid = first
-        self._opened = await self._open_socket_directory(f"/proc/{first}/root")
-        self._watcher = asyncio.create_task(self._watch_memory(f"/proc/{first}/root/proc"))
-        return {**connection, "ip": f"/proc/self/fd/{self._opened}/{Path(connection['ip']).name}"}
+        self._hand_over()
+        if not self._supervisor.is_alive:
+            options = LocalProvisioner._scrub_kwargs(kwargs)  # noqa: SLF001 - its subclasses' too
+            await self._supervisor.make(lambda info: self._wrap(cmd, info), options)
+        self._supervisor.start()
+        self.process = self._supervisor.process
+        # The first process inside heeds no signal but SIGKILL. It leads the group of all others.
+        self.pgid = self._supervisor.first
+        self._watcher = asyncio.create_task(self._watch_memory())
+        connection = self.connection_info
+        return {**connection, "ip": f"{self._supervisor.sockets}/{Path(connection['ip']).name}"}
 
-    async def _open_socket_directory(self, root: str) -> int:
-        """Open the directory of the sockets, once it is there.
-
-        The sandbox may end, and another process have its number: what is open stays what it was.
-        """
-        deadline = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < deadline and await self.poll() is None:
-            with suppress(OSError):
-                return os.open(f"{root}{self._socket_directory}", os.O_PATH | os.O_DIRECTORY)
-            await asyncio.sleep(START_INTERVAL)
-        raise RuntimeError("its sandbox could not be made")
-
-    async def _watch_memory(self, proc: str) -> None:
-        """End all that is inside once it has more memory than it may.
+    async def _watch_memory(self) -> None:
+        """End the kernel once all that is inside has more memory than it may.
 
         A process is kept within the limit by the system; this is for many of them.
         """
         while await self.poll() is None:
-            used = await asyncio.to_thread(memory_used, proc, self._memory)
+            used = await asyncio.to_thread(memory_used, self._supervisor.proc, self._memory)
             if used > self._memory:
                 self.end_reason = (
                     f"it used {size(used)} of memory, and may have {size(self._memory)}"
                 )
-                await self.send_signal(SIGKILL)
+                await self._supervisor.end()
             await asyncio.sleep(USAGE_INTERVAL)
 
     async def poll(self) -> int | None:
-        """How it has ended, as any process says it, and not as bubblewrap; None if it runs."""
-        status = await super().poll()
-        return _KILLED - status if status is not None and status > _KILLED else status
+        """How it has ended; None if it runs."""
+        return self._supervisor.poll() if self.process is not None else 0
+
+    async def wait(self) -> int | None:
+        """Wait for its end."""
+        while (status := await self.poll()) is None:  # noqa: ASYNC110 - it raises no event
+            await asyncio.sleep(WAIT_INTERVAL)
+        self.process = None
+        return status
+
+    async def send_signal(self, signum: int) -> None:
+        """Send a signal to all that is in its group, or kill all that is in the sandbox."""
+        if signum == SIGKILL:
+            await self.kill()
+        else:
+            await super().send_signal(signum)
+
+    async def kill(self, restart: bool = False) -> None:  # noqa: ARG002 - Jupyter's signature
+        """Kill it, with all that it has started."""
+        if self.process is not None:
+            await self._supervisor.end()
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Let go of what is held of it."""
+        """Watch it no more."""
         await super().cleanup(restart)
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
-        if self._opened is not None:
-            os.close(self._opened)
-            self._opened = None
-
-
-def _first_process(info: bytes) -> int:
-    """What bubblewrap says of the sandbox that it has made."""
-    try:
-        return int(json.loads(info)["child-pid"])
-    except ValueError as error:
-        raise RuntimeError("its sandbox could not be made") from error

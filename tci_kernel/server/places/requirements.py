@@ -60,7 +60,7 @@ def check(limits: Limits) -> None:
 
 def _try(limits: Limits) -> str:
     """What keeps a program from running in a sandbox; empty if nothing does."""
-    nothing = View(readable=(), hidden=(), directories=(), files={}, links={})
+    nothing = View(readable=(), hidden=(), directories=(), files={})
     info = os.open(os.devnull, os.O_WRONLY)
     try:
         command = bubblewrap.command(

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from shutil import rmtree, which
 from typing import Any
@@ -14,11 +15,13 @@ import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 
 from tci_kernel.server.environment import IPYTHON_CONFIG
+from tci_kernel.server.janitor import Janitor
 from tci_kernel.server.places import asked, bubblewrap
 from tci_kernel.server.places.base import QuietRun
 from tci_kernel.server.places.host import LOG_TAIL
 from tci_kernel.server.places.installation import hidden_in, readable_for
 from tci_kernel.server.places.provisioner import SandboxProvisioner
+from tci_kernel.server.places.supervisor import Supervisor, supervised
 
 # Where the server is root, interpreters are users of these numbers, which systemd, too, gives to
 # who has none of his own: https://systemd.io/UIDS-GIDS
@@ -33,13 +36,28 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"
 _PIPE_SIZE = 65_536
 
 
+@dataclass(frozen=True, slots=True)
+class SandboxOptions:
+    """What holds for all sandboxes of a server.
+
+    Attributes:
+        kernel_name: the kernelspec of the interpreters.
+        limits: what each sandbox may use.
+        root: a private directory of the server.
+        janitor: told of each sandbox.
+    """
+
+    kernel_name: str
+    limits: bubblewrap.Limits
+    root: Path
+    janitor: Janitor
+
+
 class SandboxPlace:
     """A sandbox: `/tmp`, which begins empty and lies in memory, and programs that can be read.
 
     Args:
-        kernel_name: the kernelspec of the interpreter.
-        limits: what it may use.
-        root: a private directory of the server.
+        options: as above.
         session_id: see `Place`.
         number: see `Maker`.
     """
@@ -47,19 +65,24 @@ class SandboxPlace:
     is_contained = True
     is_here = True
 
-    def __init__(
-        self, kernel_name: str, limits: bubblewrap.Limits, root: Path, session_id: str, number: int
-    ) -> None:
+    def __init__(self, options: SandboxOptions, session_id: str, number: int) -> None:
         self.session_id = session_id
-        self._kernel_name = kernel_name
-        self._limits = limits
+        self._kernel_name = options.kernel_name
+        self._limits = options.limits
         self._uid = _FIRST_UID + number % _UIDS
         # What the server writes for the interpreter to read.
-        self._outside = root / str(number)
+        self._outside = options.root / str(number)
         self._connection_file = self._outside / "kernel.json"
+        self._given = self._outside / "given"
         self._inside = f"/tmp/tci-{secrets.token_hex(8)}"  # noqa: S108 - in a /tmp of its own
         self._working_directory = f"/tmp/{session_id}"  # noqa: S108 - as above
         self._log: int | None = None
+        self._supervisor = Supervisor(self._inside, options.janitor)
+
+    @property
+    def keeps_files(self) -> bool:
+        """See `Place`."""
+        return self._supervisor.is_alive
 
     def make_manager(self, context: zmq.asyncio.Context) -> AsyncKernelManager:
         """See `Place`."""
@@ -72,7 +95,7 @@ class SandboxPlace:
         )
         self._manager = manager
         self._provisioner = manager.provisioner = SandboxProvisioner(
-            self._wrap, self._inside, self._limits.memory, parent=manager
+            self._supervisor, self._wrap, self._hand_over, self._limits.memory, parent=manager
         )
         return manager
 
@@ -84,29 +107,42 @@ class SandboxPlace:
         named = {argument: argument for argument in command[1:] if _is_file(argument)}
         named.pop(str(self._connection_file), None)
         # Older ipykernels, 6.17 for one, remove the file and write it again.
-        connection_file, written = f"{self._inside}/kernel.json", f"{self._inside}/written.json"
+        connection_file = f"{self._inside}/kernel.json"
         view = bubblewrap.View(
             readable=(*readable, spec) if Path(spec).is_dir() else readable,
             hidden=hidden_in(readable),
             directories=self._directories(),
             files=named
             | {
-                written: str(self._connection_file),
+                f"{self._inside}/given": str(self._given),
                 f"{self._profile}/ipython_config.json": str(self._outside / "ipython_config.json"),
                 "/etc/passwd": str(self._outside / "passwd"),
             },
-            links={connection_file: written},
         )
-        if bubblewrap.can_become(self._uid):
-            os.chown(self._connection_file, self._uid, self._uid)
+        inside = [
+            argument.replace(str(self._connection_file), connection_file) for argument in command
+        ]
         return bubblewrap.command(
-            [argument.replace(str(self._connection_file), connection_file) for argument in command],
+            supervised(self._inside, inside),
             view=view,
             limits=self._limits,
             working_directory=self._working_directory,
             uid=self._uid,
             info=info,
         )
+
+    def _hand_over(self) -> None:
+        """Give the connection file to the user who is inside. Jupyter goes on to write to its own.
+
+        Raises:
+            OSError: there is no room for it.
+        """
+        given = self._given / self._connection_file.name
+        given.unlink(missing_ok=True)
+        given.touch(mode=0o600)
+        given.write_bytes(self._connection_file.read_bytes())
+        if bubblewrap.can_become(self._uid):
+            os.chown(given, self._uid, self._uid)
 
     @property
     def _profile(self) -> str:
@@ -121,8 +157,12 @@ class SandboxPlace:
     def opened(self) -> Iterator[dict[str, Any]]:
         """See `Place`."""
         self._provisioner.kernel_spec = self._manager.kernel_spec  # raises where there is none now
-        self.close()  # what there is of an interpreter before
-        self._outside.mkdir()
+        if self._supervisor.is_alive:
+            self.log()  # of the interpreter before: a pipe that is full would stop this one
+            yield {}
+            return
+        self.close()
+        self._given.mkdir(parents=True)
         (self._outside / "ipython_config.json").write_text(IPYTHON_CONFIG)
         uid = self._uid if bubblewrap.can_become(self._uid) else os.getuid()
         (self._outside / "passwd").write_text(_USERS_FILE.format(uid=uid))
@@ -132,7 +172,7 @@ class SandboxPlace:
         try:
             program = self._manager.format_kernel_cmd()[0]
             environment = self._environment(which(program) or program)
-            yield {"env": environment, "stdout": writing, "stderr": writing}
+            yield {"env": environment, "stderr": writing}
         finally:
             os.close(writing)
 
@@ -152,8 +192,9 @@ class SandboxPlace:
             "USER": "session",
         }
 
-    async def enter(self, run: QuietRun) -> None:
-        """See `Place`: it was started there."""
+    async def enter(self, run: QuietRun) -> None:  # noqa: ARG002 - it was started there
+        """See `Place`."""
+        self._supervisor.has_answered = True
 
     async def leave(self, run: QuietRun) -> None:
         """See `Place`: all ends with it."""
@@ -175,10 +216,11 @@ class SandboxPlace:
         await asked.write(self._working_directory, files, run)
 
     def sweep(self) -> None:
-        """See `Place`. What is inside has ended with the process."""
+        """See `Place`. The supervisor has done it."""
 
     def close(self) -> None:
         """See `Place`."""
+        self._supervisor.close()
         if self._log is not None:
             os.close(self._log)
             self._log = None

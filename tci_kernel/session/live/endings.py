@@ -25,7 +25,7 @@ def died(reason: str, cell: Cell | None) -> tuple[Message | Exception, ...]:
         return (LiveUnavailable(reason),)
     text = (
         f"the interpreter ended while it ran this code ({reason}).\n"
-        "Its variables are gone. The session stays, with its files but for those in a sandbox.\n"
+        "Its variables are gone. The session and the files that are in it stay.\n"
         "The next cell starts another."
     )
     shown = error("InterpreterDied", text, [f"InterpreterDied: {text}"])
