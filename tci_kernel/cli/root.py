@@ -11,6 +11,7 @@ import click
 from tci_kernel._version import __version__
 from tci_kernel.cli.common import FAILED, INTERRUPTED, OK, SERVICE, USAGE
 from tci_kernel.cli.doctor import doctor
+from tci_kernel.cli.inspect import inspect
 from tci_kernel.cli.kernelspecs import install, uninstall
 from tci_kernel.cli.login import login, logout
 from tci_kernel.cli.run import run as run_
@@ -62,7 +63,7 @@ def kernel() -> None:
     """Start the kernel. Kernelspecs do this."""
 
 
-for command in (install, uninstall, run_, sessions, doctor, login, logout, serve):
+for command in (install, uninstall, run_, sessions, inspect, doctor, login, logout, serve):
     commands.add_command(command)
 
 

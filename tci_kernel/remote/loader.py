@@ -30,6 +30,17 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "child",
     ),
     "files": ("failure", "survey"),
+    "saving": (
+        "failure",
+        "survey",
+        "rebuilding",
+        "reductions",
+        "paths",
+        "pickling",
+        "belongings",
+        "state_file",
+    ),
+    "loading": ("failure", "rebuilding", "belongings", "state_file", "unpacking"),
     "upload": ("failure", "survey", "arrival"),
     "variables": ("failure", "arrival", "tables", "values"),
 }

@@ -25,11 +25,13 @@ class Destination:
     Args:
         base: the directory, or the one file's new path.
         force: whether files that exist are replaced.
+        is_private: whether the files are for this user's eyes alone.
     """
 
-    def __init__(self, base: Path, *, force: bool) -> None:
+    def __init__(self, base: Path, *, force: bool, is_private: bool = False) -> None:
         self._base = base
         self._force = force
+        self._mode = 0o600 if is_private else 0o666
         self._made: list[Path] = []
 
     def path_of(self, parts: Sequence[str]) -> Path:
@@ -98,7 +100,7 @@ class Destination:
     def begin(self, path: Path) -> Arriving:
         """Begin to write a file."""
         self.make(path.parent)
-        return Arriving(path, force=self._force)
+        return Arriving(path, force=self._force, mode=self._mode)
 
     def discard(self) -> None:
         """Remove the directories that were made, unless something is in them."""
@@ -117,13 +119,14 @@ class Arriving:
         TransferFailed: (each method) it can't be written, and why.
     """
 
-    def __init__(self, path: Path, *, force: bool) -> None:
+    def __init__(self, path: Path, *, force: bool, mode: int = 0o666) -> None:
         self._path = path
         self._force = force
         self.sha256 = hashlib.sha256()
         self._beside = path.with_name(f".tci-download-{secrets.token_hex(8)}")
         with _raising(TransferFailed, path):
-            self._file = self._beside.open("xb", buffering=0)
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+            self._file = open(os.open(self._beside, flags, mode), "wb", buffering=0)  # noqa: PTH123, SIM115 - with a mode
 
     def write(self, data: bytes) -> None:
         """Write the next bytes."""

@@ -1,0 +1,135 @@
+"""What a session has besides its variables: packages, variables of the environment, random states.
+
+It travels to the session as text before that of `saving` and `loading`. It may meet any Python from
+3.8 on.
+"""
+
+from __future__ import annotations
+
+import ast
+import glob
+import os
+import random
+import re
+import sys
+import sysconfig
+import textwrap
+from typing import Any, Iterator
+
+# Variables of the environment that a kernel sets for itself, and what says where it is.
+OWN_VARIABLES = re.compile(
+    "TERM|CLICOLOR.*|FORCE_COLOR|PAGER|GIT_PAGER|MPLBACKEND|COLUMNS|LINES|PWD|OLDPWD|JPY_.*"
+    "|PYDEVD_.*|KMP_.*|TCI_.*|JUPYTER_.*|IPYTHONDIR|IPY_.*|PYTEST_.*|HOME|USER|LOGNAME|TMPDIR|SHLVL|_"
+)
+
+# The names of a saved state's parts that are no variables: each is given back with a call.
+RANDOM = "random.getstate()"
+NUMPY_RANDOM = "numpy.random.get_state()"
+
+
+def environment() -> dict[str, str]:
+    """The variables of the environment that code has set or changed since the process began."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return {}
+    before = dict(os.fsdecode(entry).partition("=")[::2] for entry in entries)
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if before.get(name) != value and not OWN_VARIABLES.fullmatch(name)
+    }
+
+
+def packages() -> dict[str, str]:
+    """The versions of installed packages, by the names of their directories."""
+    found: dict[str, str] = {}
+    for directory in site_directories():
+        for path in glob.glob(os.path.join(glob.escape(directory), "*-info")):
+            name, _, version = os.path.basename(path).rpartition(".")[0].partition("-")
+            if version:
+                found.setdefault(name.replace("_", "-").lower(), version)
+    return found
+
+
+def installed_since(start: float) -> dict[str, str]:
+    """Those that were installed after a time, in seconds since 1970."""
+    new: dict[str, str] = {}
+    for directory in site_directories():
+        for path in glob.glob(os.path.join(glob.escape(directory), "*.dist-info")):
+            name, _, version = os.path.basename(path)[: -len(".dist-info")].partition("-")
+            try:
+                is_new = os.stat(os.path.join(path, "METADATA")).st_ctime > start
+            except OSError:
+                continue
+            if is_new:
+                new[name.replace("_", "-").lower()] = version
+    return new
+
+
+def site_directories() -> list[str]:
+    """Where packages are installed."""
+    paths = {sysconfig.get_paths()[name] for name in ("purelib", "platlib")}
+    return [path for path in dict.fromkeys([*sys.path, *paths]) if os.path.isdir(path)]
+
+
+def begun() -> float:
+    """When this process began, in seconds since 1970; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        since_boot = ticks / os.sysconf("SC_CLK_TCK")
+        with open("/proc/stat") as file:
+            [boot] = [int(line.split()[1]) for line in file if line.startswith("btime")]
+    except (OSError, ValueError, LookupError):
+        return 0.0
+    return boot + since_boot
+
+
+def imported_versions() -> dict[str, str]:
+    """The versions of the modules that are imported, as they say them themselves."""
+    versions = {
+        name: getattr(module, "__version__", None)
+        for name, module in [*sys.modules.items()]
+        if "." not in name and not name.startswith("_")
+    }
+    return {name: version for name, version in versions.items() if isinstance(version, str)}
+
+
+def random_states() -> dict[str, Any]:
+    """The states of the generators of random numbers that modules have."""
+    states: dict[str, Any] = {RANDOM: random.getstate()}
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        states[NUMPY_RANDOM] = numpy.get_state()
+    return states
+
+
+def sources(names: list[str], inputs: list[str]) -> list[list[str]]:
+    """The source of definitions, in the order in which they were made: names and texts.
+
+    Args:
+        names: of functions and classes.
+        inputs: the cells, as Python.
+    """
+    found: dict[str, str] = {}
+    for text in inputs:
+        for name, source in definitions(text):
+            if name in names:
+                found.pop(name, None)  # the last one counts, and comes last
+                found[name] = source
+    return [[name, source] for name, source in found.items()]
+
+
+def definitions(text: str) -> Iterator[tuple[str, str]]:
+    """The functions and classes that a cell defines at its top level."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return
+    lines = text.splitlines()
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+            yield node.name, textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))

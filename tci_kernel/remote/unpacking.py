@@ -1,0 +1,126 @@
+"""Unpacks what a saved state holds besides variables: packages and files.
+
+It travels to the session as text before that of `loading`. It may meet any Python from 3.8 on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+# The module's name in the session.
+MODULE = "_tci_kernel_call"
+
+if __name__ != MODULE:
+    from tci_kernel.remote.belongings import packages
+
+# Seconds for the installation of packages.
+INSTALL_LIMIT = 900.0
+
+
+class Unpacking:
+    """A state on its way into the session.
+
+    Args:
+        archive: the open file.
+        manifest: what it says of itself.
+
+    Attributes:
+        failed: names of what could not be had, each with why.
+        installed: packages that were installed.
+        files: how many were written.
+    """
+
+    def __init__(self, archive: Any, manifest: dict[str, Any]) -> None:
+        self.archive = archive
+        self.manifest = manifest
+        self.failed: list[list[str]] = []
+        self.installed: list[str] = []
+        self.files = 0
+
+    def blob(self, name: str) -> bytearray:
+        """The bytes of an entry, which are what their name says."""
+        info = self.archive.getinfo(name)
+        data = bytearray(info.file_size)
+        with self.archive.open(info) as file:
+            view = memoryview(data)
+            while view:
+                count = file.readinto(view[: 1 << 24])
+                if not count:
+                    break
+                view = view[count:]
+        if hashlib.sha256(data).hexdigest() != name:
+            raise ValueError("its bytes are not what they were")
+        return data
+
+    def fail(self, name: str, error: object) -> None:
+        """Note what could not be loaded."""
+        reason = "%s: %s" % (type(error).__name__, error) if isinstance(error, Exception) else error
+        self.failed.append([name, str(reason)[:500]])
+
+    # -- what variables need -----------------------------------------------------------------
+
+    def install(self) -> None:
+        """Install the packages that were installed in the session, in their versions."""
+        here = packages()
+        wanted = [
+            "%s==%s" % (name, version)
+            for name, version in self.manifest["installed"].items()
+            if here.get(name) != version
+        ]
+        if not wanted:
+            return
+        command = [sys.executable, "-m", "pip", "install", "--quiet", *wanted]
+        try:
+            done = subprocess.run(  # noqa: S603 - in the session, whose code may do the same
+                command,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=INSTALL_LIMIT,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            self.fail("packages " + ", ".join(wanted), error)
+            return
+        if done.returncode:
+            lines = done.stdout.decode(errors="replace").strip().splitlines()
+            self.fail("packages " + ", ".join(wanted), lines[-1] if lines else "pip failed")
+        else:
+            self.installed = wanted
+            importlib.invalidate_caches()
+
+    def write_files(self) -> None:
+        """Write the files, in the place of what has their names."""
+        for entry in self.manifest["files"]:
+            name = "/".join(entry["parts"])
+            try:
+                self.write_file(entry)
+            except Exception as error:
+                self.fail(name, error)
+            else:
+                self.files += 1
+
+    def write_file(self, entry: dict[str, Any]) -> None:
+        """Write a file, in one step, and only below the working directory."""
+        parts = [*map(str, entry["parts"])]
+        if not parts or any(part in ("", ".", "..") or os.sep in part for part in parts):
+            raise ValueError("its name leads elsewhere")
+        here = os.path.realpath(os.getcwd())
+        path = os.path.join(here, *parts)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.realpath(os.path.dirname(path)) != os.path.dirname(path):
+            raise ValueError("a link leads elsewhere")
+        data = self.blob(entry["blob"])
+        beside, name = tempfile.mkstemp(dir=os.path.dirname(path))
+        with open(beside, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, (0o777 if entry["executable"] else 0o666) & ~mask)
+        os.replace(name, path)

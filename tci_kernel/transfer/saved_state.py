@@ -1,0 +1,133 @@
+"""Reads what a saved state says of itself. It may be anybody's: nothing of it is run or loaded."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tci_kernel.core.errors import FileError
+from tci_kernel.remote.state_file import FORMAT, MANIFEST, TITLE
+
+# Bytes of what it says: the names of all variables, and the cells.
+MOST_MANIFEST = 256_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SavedVariable:
+    """A variable in a saved state.
+
+    Attributes:
+        name: as the user knows it.
+        kind: its type, by its full name.
+        extent: its shape or its length, as text; empty where it has none.
+        size: bytes, with those that are pickled together with it.
+        shares: the names of these.
+    """
+
+    name: str
+    kind: str
+    extent: str
+    size: int
+    shares: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """What is in a saved state.
+
+    Attributes:
+        created: when.
+        python: the version of the Python that it is of.
+        variables: those that were pickled.
+        modules: the names of imported modules, by those of variables.
+        files: their paths and sizes in bytes.
+        installed: packages that were installed in the session, with their versions.
+        environment: the names of variables of the environment.
+        left_out: what could not be saved, and why.
+    """
+
+    created: datetime
+    python: str
+    variables: Sequence[SavedVariable]
+    modules: dict[str, str]
+    files: Sequence[tuple[str, int]]
+    installed: dict[str, str]
+    environment: Sequence[str]
+    left_out: Sequence[tuple[str, str]]
+
+
+def is_saved_state(path: Path) -> bool:
+    """Whether a file begins as a saved state does."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(256)
+    except OSError:
+        return False
+    return head.startswith(b"PK\3\4") and head[30:].startswith(TITLE.encode())
+
+
+def read(path: Path) -> SavedState:
+    """Read what a saved state says of itself.
+
+    Raises:
+        FileError: it can't be read, or is none.
+    """
+    try:
+        manifest = _manifest(path)
+        if manifest["format"] != FORMAT:
+            raise FileError(
+                f"{str(path)!r} has the format {manifest['format']!r}, and this version of "
+                f"tci-kernel knows {FORMAT} alone.",
+                advice="Use the version that has saved it.",
+            )
+        return _state(manifest)
+    except OSError as error:
+        raise FileError(f"{str(path)!r} can't be read: {error.strerror}.") from error
+    except (zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise FileError(
+            f"{str(path)!r} is no saved state.", advice="%tci save writes one."
+        ) from error
+    except (RecursionError, OverflowError, NotImplementedError, EOFError) as error:
+        raise FileError(f"{str(path)!r} is damaged.") from error
+
+
+def _manifest(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        if archive.infolist()[0].filename != TITLE:
+            raise ValueError
+        info = archive.getinfo(MANIFEST)
+        # It is written as it is; what is packed could unpack to anything.
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size > MOST_MANIFEST:
+            raise ValueError
+        return json.loads(archive.read(info))
+
+
+def _state(manifest: Any) -> SavedState:
+    return SavedState(
+        created=datetime.fromtimestamp(float(manifest["created"]), UTC),
+        python=str(manifest["python"]),
+        variables=[_variable(one) for one in manifest["variables"]],
+        modules=_texts(manifest["modules"]),
+        files=[("/".join(map(str, one["parts"])), int(one["bytes"])) for one in manifest["files"]],
+        installed=_texts(manifest["installed"]),
+        environment=sorted(_texts(manifest["environment"])),
+        left_out=[(str(name), str(reason)) for name, reason in manifest["left_out"]],
+    )
+
+
+def _variable(one: Any) -> SavedVariable:
+    shape, length = one["shape"], one["length"]
+    extent = " x ".join(str(int(number)) for number in shape) if shape else ""
+    if length is not None:
+        extent = str(int(length))
+    shares = [str(name) for name in one["with"]]
+    return SavedVariable(str(one["name"]), str(one["type"]), extent, int(one["bytes"]), shares)
+
+
+def _texts(found: Any) -> dict[str, str]:
+    return {str(name): str(text) for name, text in found.items()}

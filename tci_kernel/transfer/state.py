@@ -1,0 +1,216 @@
+"""Saves what a session is worth into a file here, and gives it to a session again.
+
+What is pickled is pickled and unpickled in sessions alone; here it is bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tci_kernel.remote.survey import stamp
+from tci_kernel.session.session import RemoteSession
+from tci_kernel.transfer.destination import Destination
+from tci_kernel.transfer.download import Download
+from tci_kernel.transfer.ignore import Rules
+from tci_kernel.transfer.saved_state import is_saved_state, read
+from tci_kernel.transfer.sources import find_sources
+from tci_kernel.transfer.transfer import CLEAN_UP_LIMIT, call, unexpected_answer
+from tci_kernel.transfer.upload import Upload
+
+# Bytes of all files that are taken along, and how many.
+MOST_BYTES = 2_000_000_000
+MOST_FILES = 20_000
+
+
+def cloudpickle_source() -> str:
+    """The text of cloudpickle, a module in one file, which pickles what cells define."""
+    return files("cloudpickle").joinpath("cloudpickle.py").read_text(encoding="utf-8")
+
+
+class Save(Download):
+    """A session's state on its way into a file.
+
+    Args:
+        session: what is saved.
+        path: the file, which is this user's alone; another saved state there is replaced.
+        with_files: whether files below the session's working directory are taken along.
+        force: whether any other file is replaced as well.
+
+    Attributes:
+        variables: how many were saved, once they are.
+        files: how many.
+        lost: what could not be saved, and why.
+
+    Raises:
+        FileError: there is another file.
+    """
+
+    def __init__(
+        self, session: RemoteSession, path: Path, *, with_files: bool = True, force: bool = False
+    ) -> None:
+        is_replaced = force or is_saved_state(path)
+        super().__init__(session, [], str(path), force=is_replaced)
+        self._destination = Destination(path, force=is_replaced, is_private=True)
+        self._destination.check_file(path)
+        self._with_files = with_files
+        self._token = secrets.token_hex(8)
+        self.variables = 0
+        self.files = 0
+        self.lost: list[tuple[str, str]] = []
+
+    async def run(self) -> None:
+        """See `Transfer`."""
+        session_id = self._session.id
+        try:
+            chosen, left_out = await self._choose() if self._with_files else ([], [])
+            answer = await call(
+                self._session,
+                "saving",
+                "save",
+                token=self._token,
+                cloudpickle=cloudpickle_source(),
+                paths=chosen,
+            )
+            self._sources = [(self._take(answer), [])]
+            await super().run()
+            self.left_out = left_out
+        finally:
+            if self._session.id == session_id:
+                await self._session.try_call(
+                    "saving", CLEAN_UP_LIMIT, operation="discard", token=self._token
+                )
+
+    def _take(self, answer: Any) -> str:
+        """Read what the session says of what it has saved; gives where."""
+        try:
+            self.variables, self.files = int(answer["variables"]), int(answer["files"])
+            self.lost = [(str(path), str(reason)) for path, reason in answer["left_out"]]
+            return str(answer["path"])
+        except (TypeError, ValueError, LookupError) as error:
+            raise unexpected_answer() from error
+
+    async def _choose(self) -> tuple[list[list[str]], list[str]]:
+        """The files that are taken along, and what is left out."""
+        found = await call(self._session, "saving", "survey")
+        try:
+            left_out = [str(text) for text in found["left_out"]]
+            if _is_ours(str(found["directory"]), found["stamp"]):
+                return [], []  # they stay where they are, whatever becomes of the session
+            ignore = {str(place): str(text) for place, text in found["ignore"].items()}
+            rows = [([str(part) for part in parts], int(size)) for parts, size in found["files"]]
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise unexpected_answer() from error
+        kept = await asyncio.to_thread(lambda: [*_kept(rows, ignore)])
+        chosen: list[list[str]] = []
+        total = 0
+        for parts, size in kept:
+            if len(chosen) < MOST_FILES and total + size <= MOST_BYTES:
+                chosen.append(parts)
+                total += size
+            else:
+                left_out.append(f"{'/'.join(parts)}: there are too many files, or too large ones.")
+        return chosen, left_out
+
+
+def _is_ours(directory: str, identity: Any) -> bool:
+    """Whether a session works in this process's own working directory."""
+    with suppress(OSError):
+        here = stamp(os.stat("."))  # noqa: PTH116 - the stamp is of os's
+        return bool(Path.cwd() == Path(directory) and here[2:] == identity[2:])
+    return False
+
+
+def _kept(
+    rows: Sequence[tuple[list[str], int]], ignore: dict[str, str]
+) -> Iterator[tuple[list[str], int]]:
+    """The files of a session that its own `.gitignore` files do not ignore.
+
+    Args:
+        rows: the parts of their paths, and sizes.
+        ignore: the texts of `.gitignore` files by their directories.
+    """
+    with tempfile.TemporaryDirectory() as top:
+        for place, text in ignore.items():
+            directory = Path(top, *_checked(place.split("/") if place else []))
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / ".gitignore").write_text(text)
+        Path(top, ".git").mkdir()  # no rules of directories above
+        rules = Rules(top, ())
+        for parts, size in rows:
+            if rules.keep(os.path.join(top, *_checked(parts)), False):  # noqa: PTH118 - of parts
+                yield parts, size
+
+
+def _checked(parts: list[str]) -> list[str]:
+    """Parts of a path that lead nowhere but below."""
+    if any(part in ("", ".", "..") or "/" in part or "\0" in part for part in parts):
+        raise unexpected_answer()
+    return parts
+
+
+class Load(Upload):
+    """A saved state on its way into a session.
+
+    Args:
+        session: what gets it.
+        path: the file.
+
+    Attributes:
+        variables: how many the session has got, once it has.
+        files: how many.
+        installed: packages that were installed for it.
+        failed: what did not work, and why.
+        notes: what else the user should know, a sentence each.
+
+    Raises:
+        FileError: the file is no saved state.
+    """
+
+    def __init__(self, session: RemoteSession, path: Path) -> None:
+        read(path)
+        super().__init__(session, find_sources([str(path)]))
+        self._name = path.name
+        self._state_token = secrets.token_hex(8)
+        self.variables = 0
+        self.files = 0
+        self.installed: list[str] = []
+        self.failed: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+
+    async def run(self) -> None:
+        """See `Transfer`."""
+        self._to = str(await call(self._session, "loading", "prepare", token=self._state_token))
+        session_id = self._session.id
+        try:
+            await super().run()
+            answer = await call(
+                self._session,
+                "loading",
+                "load",
+                path=f"{self._to}/{self._name}",
+                cloudpickle=cloudpickle_source(),
+            )
+            self._take(answer)
+        finally:
+            if self._session.id == session_id:
+                await self._session.try_call(
+                    "loading", CLEAN_UP_LIMIT, operation="discard", token=self._state_token
+                )
+
+    def _take(self, answer: Any) -> None:
+        """Read what the session says of what it has loaded."""
+        try:
+            self.variables, self.files = int(answer["loaded"]), int(answer["files"])
+            self.installed = [str(name) for name in answer["installed"]]
+            self.failed = [(str(name), str(reason)) for name, reason in answer["failed"]]
+            self.notes = [str(note) for note in answer["notes"]]
+        except (TypeError, ValueError, LookupError) as error:
+            raise unexpected_answer() from error
