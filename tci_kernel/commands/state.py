@@ -1,4 +1,4 @@
-"""`%tci save` and `load`: what the session is worth, in a file of this computer."""
+"""`%tci save`, `load`, `migrate`: what the session is worth, in a file here or a new session."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from tci_kernel.commands.progress import watched
 from tci_kernel.commands.report import message, table, titled
 from tci_kernel.core.messages import Message
 from tci_kernel.core.text import printable, size
+from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.listing import check_session
-from tci_kernel.transfer.state import Load, Save
+from tci_kernel.transfer.migration import Migration
+from tci_kernel.transfer.state import Load, Loaded, Save
 
 # Where it goes if nothing is said.
 DEFAULT = "session.tci"
@@ -43,16 +45,44 @@ async def save(invocation: Invocation, path: str, no_files: bool, force: bool) -
             yield shown
 
 
+@command("migrate")
+@click.option("--no-files", is_flag=True, help="Leave files of the session behind.")
+async def migrate(invocation: Invocation, no_files: bool) -> Messages:
+    """Go on in a new session, with all that this one has. The old one stays until it expires.
+
+    A new session costs. What can't be carried over is listed.
+    """
+    session = await invocation.session()
+    check_session(session)
+    transfer, old = Migration(session, with_files=not no_files), session.id or ""
+    report = partial(_moved, transfer, old, session)
+    async with aclosing(watched(transfer, invocation.notice(), "Moving", report)) as messages:
+        async for shown in messages:
+            yield shown
+
+
+def _moved(transfer: Migration, old: str, session: RemoteSession, seconds: float) -> Message:
+    loaded = transfer.loaded
+    what = f"{_counted(loaded.variables, loaded.files)} ({size(transfer.done)})"
+    lines = [
+        f"This notebook runs in {session.id} now, with {what}. It took {seconds:.1f} s.",
+        f"{old} stays until it expires.",
+        *_told(loaded),
+    ]
+    return _listed(lines, [*transfer.saved.lost, *loaded.failed], "Not there")
+
+
 def _place(path: str) -> Path:
     """Where a file is whose path was typed."""
     return Path(path).expanduser()
 
 
 def _saved(transfer: Save, path: str, seconds: float) -> Message:
-    what = _counted(transfer.variables, transfer.files)
+    saved = transfer.saved
+    what = _counted(saved.variables, saved.files)
     lines = [f"Saved {what} ({size(transfer.done)}) to {printable(path)} in {seconds:.1f} s."]
     lines += [f"Left out: {printable(text)}" for text in transfer.left_out[:MAX_LISTED]]
-    return _listed(lines, transfer.lost, "Not saved")
+    return _listed(lines, saved.lost, "Not saved")
 
 
 @command("load")
@@ -70,11 +100,15 @@ async def load(invocation: Invocation, path: str) -> Messages:
 
 
 def _loaded(transfer: Load, seconds: float) -> Message:
-    lines = [f"Loaded {_counted(transfer.variables, transfer.files)} in {seconds:.1f} s."]
-    if transfer.installed:
-        lines.append(f"Installed: {', '.join(map(printable, transfer.installed))}.")
-    lines += [printable(note) for note in transfer.notes]
-    return _listed(lines, transfer.failed, "Not loaded")
+    loaded = transfer.loaded
+    lines = [f"Loaded {_counted(loaded.variables, loaded.files)} in {seconds:.1f} s."]
+    return _listed([*lines, *_told(loaded)], loaded.failed, "Not loaded")
+
+
+def _told(loaded: Loaded) -> list[str]:
+    """What there is to say of what a session has got."""
+    lines = [f"Installed: {', '.join(map(printable, loaded.installed))}."]
+    return [*lines[: bool(loaded.installed)], *map(printable, loaded.notes)]
 
 
 def _counted(variables: int, files: int) -> str:

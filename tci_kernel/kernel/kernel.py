@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, TCIError
 from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
 from tci_kernel.kernel.assistance import as_json
+from tci_kernel.kernel.moving import Moving
 from tci_kernel.kernel.payloads import permitted
 from tci_kernel.kernel.publishing import KEPT, Publishing, is_unwanted
 from tci_kernel.kernel.session_file import SessionFile
@@ -70,6 +72,7 @@ class TCIKernel(Publishing):
         self._runtime: Runtime | None = None
         self._session_file = SessionFile(getattr(self.parent, "abs_connection_file", ""))
         self._warming: asyncio.Task[None] | None = None
+        self._moving = Moving(self)
 
     # -- what the base class asks ------------------------------------------------------------
 
@@ -144,7 +147,7 @@ class TCIKernel(Publishing):
         """
         self.interrupt()
         if restart:
-            self._keep_session(restarts=True)
+            self.keep_session(restarts=True)
         else:
             self._session_file.remove()
         closing = asyncio.run_coroutine_threadsafe(self._close(restart), self.loop)
@@ -156,7 +159,7 @@ class TCIKernel(Publishing):
 
     def show_with_next_cell(self, lines: Sequence[str]) -> None:
         """Have the user read something with the first cell that is run."""
-        self._notes = lines
+        self._notes = [*self._notes, *lines]
 
     # -- running a cell ----------------------------------------------------------------------
 
@@ -203,7 +206,9 @@ class TCIKernel(Publishing):
         self.remember(cell, str(results[-1].get("text/plain", "")) if results else None)
         content["execution_count"] = _number(content.get("execution_count"), cell)
         self._count = content["execution_count"] + 1
-        self._keep_session(restarts=False)
+        self.keep_session()
+        if self._runtime is not None:
+            self._moving.watch(self._runtime.session)
         return content
 
     async def _fail(self, error: BaseException, cell: Cell) -> Message:
@@ -217,6 +222,7 @@ class TCIKernel(Publishing):
         from tci_kernel.kernel.dispatch import run  # noqa: PLC0415 - a start does without
 
         runtime = self._open_runtime()
+        await self._moving.wait()
         if not cell.hidden and self._notes:
             notes, self._notes = self._notes, ()
             await self.emit(stream("stderr", "".join(f"{line}\n" for line in notes)))
@@ -241,6 +247,15 @@ class TCIKernel(Publishing):
         if self._runtime is None or self._runtime.session.id is None:
             return None
         return self._runtime.session
+
+    @property
+    def runs_cell(self) -> bool:
+        """Whether a cell runs."""
+        return self.running is not None
+
+    async def warn(self, text: str) -> None:
+        """Have the user read something with the cell that runs."""
+        await self.emit(replace(stream("stderr", text), parent=self.running_parent["header"]))
 
     def interrupt_session(self) -> bool:
         """Have the session stop the running cell; whether it runs one."""
@@ -274,13 +289,12 @@ class TCIKernel(Publishing):
             return
         self.show_with_next_cell(
             [
-                *self._notes,
                 "The kernel was started again after its process had ended. Its session was not",
                 "lost: variables, files and what cells have printed since are there.",
             ]
         )
 
-    def _keep_session(self, *, restarts: bool) -> None:
+    def keep_session(self, *, restarts: bool = False) -> None:
         """Keep the session for a kernel in this one's place, where it can go on with it."""
         session = self.session_in_use
         if self._runtime is not None and session is not None and not self.local:
@@ -308,6 +322,7 @@ class TCIKernel(Publishing):
 
     async def _close(self, restart: bool) -> None:
         self.cancel()
+        await self._moving.aclose()
         if self._warming is not None:
             self._warming.cancel()
         self.close_history()

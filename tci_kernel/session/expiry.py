@@ -35,6 +35,7 @@ class ExpiryWatch:
         self._look_up = look_up
         self._asking: asyncio.Task[None] | None = None
         self._warned = False
+        self._started_at: datetime | None = None
         self.expires_at: datetime | None = None
 
     def ask_once(self) -> None:
@@ -54,6 +55,21 @@ class ExpiryWatch:
                 return await self._look_up() is None
         except (TCIError, TimeoutError):
             return False
+
+    async def seconds_to_move(self) -> float | None:
+        """Seconds until who wants to be out of the session in time should leave; None if unknown.
+
+        Of a short session the last quarter is left for it, else as much as for a warning.
+        """
+        self.ask_once()
+        assert self._asking is not None  # noqa: S101 - it has just been made
+        await asyncio.wait({self._asking})
+        if self.expires_at is None:
+            return None
+        before = WARN_BEFORE
+        if self._started_at is not None:
+            before = min(before, (self.expires_at - self._started_at) / 4)
+        return (self.expires_at - before - datetime.now(UTC)).total_seconds()
 
     def ended_at(self) -> datetime | None:
         """When the session was to end, if that is known and has come."""
@@ -77,7 +93,7 @@ class ExpiryWatch:
         left = duration(max(0.0, (self.expires_at - datetime.now(UTC)).total_seconds()))
         return (
             f"This session expires in {left}, at {self.expires_at:%H:%M:%S %Z}.\n"
-            "Its variables and files go with it.\n"
+            "Its variables and files go with it. To carry them over to a new one: %tci migrate\n"
         )
 
     def _ends_soon(self) -> bool:
@@ -87,4 +103,4 @@ class ExpiryWatch:
         with suppress(TCIError):  # it stays unknown then, and no warning will be given
             info = await self._look_up()
             if info is not None and info.expires_at is not None:
-                self.expires_at = info.expires_at
+                self._started_at, self.expires_at = info.started_at, info.expires_at

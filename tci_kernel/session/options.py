@@ -12,11 +12,13 @@ class SessionOptions(Configurable):
     """The settings of `RemoteSession`."""
 
     on_expiry = Enum(
-        ("error", "replay"),
+        ("error", "replay", "migrate"),
         default_value="error",
         help="What happens when a cell meets an expired session: 'error' fails the cell and says "
         "what is lost; 'replay' runs the session's successful cells again in a new session, and "
-        "then the cell.",
+        "then the cell; 'migrate' lets it not come to that: shortly before, once no cell runs, the "
+        "notebook moves to a new session with all that it has. An open notebook so buys one "
+        "session after the other.",
     ).tag(config=True)
 
     retry_for = Float(

@@ -49,6 +49,7 @@ class RemoteSession(SessionOptions):
         super().__init__(**kwargs)
         self._client = client
         self._opener = opener
+        self._made_with = (opener, listener, execution)
         self._opening = asyncio.Lock()
         self._state = SessionState(client)
         # A server of our own stops code whose caller hangs up.
@@ -136,6 +137,28 @@ class RemoteSession(SessionOptions):
         async with aclosing(self._concluded(self._runner.join(cell))) as messages:
             async for message in messages:
                 yield message
+
+    def successor(self) -> RemoteSession:
+        """Another session of the same kind, which is yet to begin: to be moved to, or released."""
+        return RemoteSession(self._client, *self._made_with, parent=self.parent)
+
+    def move_to(self, successor: RemoteSession) -> None:
+        """Go on in another session, which has what this one had; its cells stay replayable.
+
+        Args:
+            successor: which is released.
+        """
+        self._state.begin(successor.id, joins=True)
+        self._state.is_own = True
+        self._unnoticed = None
+
+    async def seconds_to_move(self) -> float | None:
+        """See `ExpiryWatch`; None where there is no session."""
+        return None if self.id is None else await self._state.expiry.seconds_to_move()
+
+    async def warning(self) -> str | None:
+        """See `ExpiryWatch`."""
+        return await self._state.expiry.warning()
 
     def forget(self) -> None:
         """Go on without a session; its cells stay replayable."""
@@ -282,12 +305,16 @@ class RemoteSession(SessionOptions):
         if isinstance(error, SessionExpired):
             self._unnoticed = error
 
-    async def aclose(self) -> None:
-        """Let go of the connections. The session goes on."""
+    async def release(self) -> None:
+        """Let go of the session, which goes on. The client stays open."""
         for calling in self._late:
             calling.cancel()
         self._state.expiry.close()
         await self._runner.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of the session, which goes on, and of the connections."""
+        await self.release()
         await self._client.aclose()
 
     # -- a cell's way there and back ---------------------------------------------------------
@@ -299,7 +326,7 @@ class RemoteSession(SessionOptions):
                 self._is_resumed = False
                 if message.type == "execute_reply" and not cell.hidden:
                     self._state.expiry.ask_once()
-                    if warning := await self._state.expiry.warning():
+                    if self.on_expiry != "migrate" and (warning := await self.warning()):
                         yield stream("stderr", warning)
                 yield message
 

@@ -35,67 +35,60 @@ def cloudpickle_source() -> str:
     return files("cloudpickle").joinpath("cloudpickle.py").read_text(encoding="utf-8")
 
 
-class Save(Download):
-    """A session's state on its way into a file.
+class Saved:
+    """A state that lies in its session, for somebody to fetch.
 
     Args:
-        session: what is saved.
-        path: the file, which is this user's alone; another saved state there is replaced.
+        session: whose it is.
         with_files: whether files below the session's working directory are taken along.
-        force: whether any other file is replaced as well.
 
     Attributes:
-        variables: how many were saved, once they are.
+        path: where it is, once it is there.
+        variables: how many there are in it.
         files: how many.
         lost: what could not be saved, and why.
-
-    Raises:
-        FileError: there is another file.
+        left_out: files that were not taken along, a sentence each.
     """
 
-    def __init__(
-        self, session: RemoteSession, path: Path, *, with_files: bool = True, force: bool = False
-    ) -> None:
-        is_replaced = force or is_saved_state(path)
-        super().__init__(session, [], str(path), force=is_replaced)
-        self._destination = Destination(path, force=is_replaced, is_private=True)
-        self._destination.check_file(path)
+    def __init__(self, session: RemoteSession, *, with_files: bool) -> None:
+        self._session = session
         self._with_files = with_files
         self._token = secrets.token_hex(8)
+        self._session_id = session.id
+        self.path = ""
         self.variables = 0
         self.files = 0
         self.lost: list[tuple[str, str]] = []
+        self.left_out: Sequence[str] = ()
 
-    async def run(self) -> None:
-        """See `Transfer`."""
-        session_id = self._session.id
-        try:
-            chosen, left_out = await self._choose() if self._with_files else ([], [])
-            answer = await call(
-                self._session,
-                "saving",
-                "save",
-                token=self._token,
-                cloudpickle=cloudpickle_source(),
-                paths=chosen,
-            )
-            self._sources = [(self._take(answer), [])]
-            await super().run()
-            self.left_out = left_out
-        finally:
-            if self._session.id == session_id:
-                await self._session.try_call(
-                    "saving", CLEAN_UP_LIMIT, operation="discard", token=self._token
-                )
+    async def make(self) -> None:
+        """Save it.
 
-    def _take(self, answer: Any) -> str:
-        """Read what the session says of what it has saved; gives where."""
+        Raises:
+            TCIError: as `transfer.call`.
+        """
+        chosen, self.left_out = await self._choose() if self._with_files else ([], [])
+        answer = await call(
+            self._session,
+            "saving",
+            "save",
+            token=self._token,
+            cloudpickle=cloudpickle_source(),
+            paths=chosen,
+        )
         try:
             self.variables, self.files = int(answer["variables"]), int(answer["files"])
             self.lost = [(str(path), str(reason)) for path, reason in answer["left_out"]]
-            return str(answer["path"])
+            self.path = str(answer["path"])
         except (TypeError, ValueError, LookupError) as error:
             raise unexpected_answer() from error
+
+    async def discard(self) -> None:
+        """Remove it from the session, if that can be done in bounded time."""
+        if self._session.id == self._session_id:  # a new one has nothing of it
+            await self._session.try_call(
+                "saving", CLEAN_UP_LIMIT, operation="discard", token=self._token
+            )
 
     async def _choose(self) -> tuple[list[list[str]], list[str]]:
         """The files that are taken along, and what is left out."""
@@ -118,6 +111,42 @@ class Save(Download):
             else:
                 left_out.append(f"{'/'.join(parts)}: there are too many files, or too large ones.")
         return chosen, left_out
+
+
+class Save(Download):
+    """A session's state on its way into a file.
+
+    Args:
+        session: what is saved.
+        path: the file, which is this user's alone; another saved state there is replaced.
+        with_files: see `Saved`.
+        force: whether any other file is replaced as well.
+
+    Attributes:
+        saved: what there is in it.
+
+    Raises:
+        FileError: there is another file.
+    """
+
+    def __init__(
+        self, session: RemoteSession, path: Path, *, with_files: bool = True, force: bool = False
+    ) -> None:
+        is_replaced = force or is_saved_state(path)
+        super().__init__(session, [], str(path), force=is_replaced)
+        self._destination = Destination(path, force=is_replaced, is_private=True)
+        self._destination.check_file(path)
+        self.saved = Saved(session, with_files=with_files)
+
+    async def run(self) -> None:
+        """See `Transfer`."""
+        try:
+            await self.saved.make()
+            self._sources = [(self.saved.path, [])]
+            await super().run()
+            self.left_out = self.saved.left_out
+        finally:
+            await self.saved.discard()
 
 
 def _is_ours(directory: str, identity: Any) -> bool:
@@ -156,6 +185,68 @@ def _checked(parts: list[str]) -> list[str]:
     return parts
 
 
+class Loaded:
+    """A state that is given to a session, once it lies there.
+
+    Args:
+        session: what gets it.
+
+    Attributes:
+        variables: how many the session has got, once it has.
+        files: how many.
+        installed: packages that were installed for it.
+        failed: what did not work, and why.
+        notes: what else the user should know, a sentence each.
+    """
+
+    def __init__(self, session: RemoteSession) -> None:
+        self._session = session
+        self._token = secrets.token_hex(8)
+        self._session_id: str | None = None
+        self.variables = 0
+        self.files = 0
+        self.installed: list[str] = []
+        self.failed: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+
+    async def prepare(self) -> str:
+        """Make the directory there that the state arrives in; gives its path.
+
+        Raises:
+            TCIError: as `transfer.call`.
+        """
+        directory = str(await call(self._session, "loading", "prepare", token=self._token))
+        self._session_id = self._session.id
+        return directory
+
+    async def load(self, path: str) -> None:
+        """Give the session what has arrived.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            TCIError: as `transfer.call`.
+        """
+        answer = await call(
+            self._session, "loading", "load", path=path, cloudpickle=cloudpickle_source()
+        )
+        try:
+            self.variables, self.files = int(answer["loaded"]), int(answer["files"])
+            self.installed = [str(name) for name in answer["installed"]]
+            self.failed = [(str(name), str(reason)) for name, reason in answer["failed"]]
+            self.notes = [str(note) for note in answer["notes"]]
+        except (TypeError, ValueError, LookupError) as error:
+            raise unexpected_answer() from error
+
+    async def discard(self) -> None:
+        """Remove what has arrived, if that can be done in bounded time."""
+        if self._session.id == self._session_id:  # a new one has nothing of it
+            await self._session.try_call(
+                "loading", CLEAN_UP_LIMIT, operation="discard", token=self._token
+            )
+
+
 class Load(Upload):
     """A saved state on its way into a session.
 
@@ -164,11 +255,7 @@ class Load(Upload):
         path: the file.
 
     Attributes:
-        variables: how many the session has got, once it has.
-        files: how many.
-        installed: packages that were installed for it.
-        failed: what did not work, and why.
-        notes: what else the user should know, a sentence each.
+        loaded: what the session has got of it.
 
     Raises:
         FileError: the file is no saved state.
@@ -178,39 +265,13 @@ class Load(Upload):
         read(path)
         super().__init__(session, find_sources([str(path)]))
         self._name = path.name
-        self._state_token = secrets.token_hex(8)
-        self.variables = 0
-        self.files = 0
-        self.installed: list[str] = []
-        self.failed: list[tuple[str, str]] = []
-        self.notes: list[str] = []
+        self.loaded = Loaded(session)
 
     async def run(self) -> None:
         """See `Transfer`."""
-        self._to = str(await call(self._session, "loading", "prepare", token=self._state_token))
-        session_id = self._session.id
+        self._to = await self.loaded.prepare()
         try:
             await super().run()
-            answer = await call(
-                self._session,
-                "loading",
-                "load",
-                path=f"{self._to}/{self._name}",
-                cloudpickle=cloudpickle_source(),
-            )
-            self._take(answer)
+            await self.loaded.load(f"{self._to}/{self._name}")
         finally:
-            if self._session.id == session_id:
-                await self._session.try_call(
-                    "loading", CLEAN_UP_LIMIT, operation="discard", token=self._state_token
-                )
-
-    def _take(self, answer: Any) -> None:
-        """Read what the session says of what it has loaded."""
-        try:
-            self.variables, self.files = int(answer["loaded"]), int(answer["files"])
-            self.installed = [str(name) for name in answer["installed"]]
-            self.failed = [(str(name), str(reason)) for name, reason in answer["failed"]]
-            self.notes = [str(note) for note in answer["notes"]]
-        except (TypeError, ValueError, LookupError) as error:
-            raise unexpected_answer() from error
+            await self.loaded.discard()

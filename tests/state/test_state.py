@@ -90,11 +90,12 @@ def test_what_is_lost_is_named_with_its_path_and_why(
     assert len(KEPT) >= 82
 
 
-def test_nothing_is_left_in_the_session(
-    driver: KernelDriver, answers: tuple[Answer, Answer]
-) -> None:
-    left = "import glob, tempfile; print(glob.glob(tempfile.gettempdir() + '/tci-state-*'))"
-    assert driver.run(left).text() == "[]\n"
+def test_nothing_is_left_in_the_session(tmp_path: Path) -> None:
+    with kernel("tci-local", PRIVATE, TMPDIR=str(tmp_path)) as driver:
+        driver.run("x = 1")
+        driver.run(f"%tci save {tmp_path / 'x.tci'}")
+        assert "1 variable" in told(driver.run(f"%tci load {tmp_path / 'x.tci'}"))
+        assert not [*tmp_path.rglob("tci-state-*")]
 
 
 # -- the file ------------------------------------------------------------------------------------

@@ -1,0 +1,149 @@
+"""A notebook that outlives its session: `%tci migrate`, and moving on by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.kernels import DIRECT, Answer, KernelDriver, kernel
+from tests.support.servers import ServerProcess, serving
+from tests.support.waiting import until
+
+MIGRATE = "--RemoteSession.on_expiry=migrate"
+
+
+def session_of(driver: KernelDriver) -> str:
+    """The session, as `%tci` shows it."""
+    shown = told(driver.run("%tci status"))
+    return next(line.split()[1] for line in shown.splitlines() if line.startswith("Session "))
+
+
+def told(answer: Answer) -> str:
+    """What a command has shown, last."""
+    data: dict[str, Any] = answer.outputs[-1][1]["data"]
+    return str(data["text/plain"])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(params=["live", "direct"])
+def driver(server: ServerProcess, request: pytest.FixtureRequest) -> Iterator[KernelDriver]:
+    options = [DIRECT] if request.param == "direct" else []
+    with kernel(
+        "tci", *options, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
+    ) as driver:
+        yield driver
+
+
+def test_all_is_there_in_the_new_session_and_cells_run_on(driver: KernelDriver) -> None:
+    driver.run("import os; items = [1]; same = items; open('data', 'w').write('d')")
+    driver.run("def total(): return sum(items)\ngen = (i for i in 'ab')")
+    old = session_of(driver)
+    count = driver.run("os.environ['MINE'] = '1'").count
+    said = told(driver.run("%tci migrate"))
+    assert "gen" in said
+    assert "a generator" in said
+    assert (new := session_of(driver)) != old
+    assert new in said
+    ran = driver.run("items.append(2); print(same, total(), *open('data'), os.environ['MINE'])")
+    assert ran.text() == "[1, 2] 3 d 1\n"
+    assert ran.count is not None
+    assert count is not None
+    assert ran.count > count
+    # The old one is untouched, and can be gone back to.
+    driver.run(f"%tci attach {old}")
+    assert driver.run("print(items, next(gen))").text() == "[1] a\n"
+
+
+def test_cells_stay_replayable(driver: KernelDriver) -> None:
+    driver.run("import random; x = 5")
+    driver.run("%tci migrate")
+    driver.run("y = x + 1")
+    assert driver.run("%tci replay").reply["status"] == "ok"
+    assert driver.run("print(x, y)").text() == "5 6\n"
+
+
+def test_nothing_is_left_in_either_session(tmp_path: Path) -> None:
+    with (
+        serving(TMPDIR=str(tmp_path)) as server,
+        kernel("tci", TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token) as driver,
+    ):
+        driver.run("x = 1")
+        assert "1 variable" in told(driver.run("%tci migrate"))
+        assert driver.run("print(x)").text() == "1\n"
+        assert not [*tmp_path.rglob("tci-state-*")]
+
+
+def test_a_notebook_crosses_sessions_by_itself() -> None:
+    lifetime = 12
+    with (
+        serving("--session-lifetime", str(lifetime)) as server,
+        kernel(
+            "tci", MIGRATE, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
+        ) as driver,
+    ):
+        driver.run("import time\nclass Point:\n    def __init__(self, x): self.x = x")
+        driver.run("points = []; alias = points")
+        ends = time.monotonic() + 4 * lifetime
+        told, number = [], 0
+        while time.monotonic() < ends:
+            ran = driver.run(f"points.append(Point({number})); time.sleep(0.5); print(len(alias))")
+            assert ran.reply["status"] == "ok", ran.reply
+            number += 1
+            assert ran.text() == f"{number}\n"
+            told += [line for line in ran.text("stderr").splitlines() if "has moved to" in line]
+            time.sleep(0.5)  # somebody thinks
+        assert len(told) >= 4
+        assert all("with all that it had" in line for line in told)
+        check = f"print([p.x for p in alias] == [*range({number})], type(points[0]) is Point)"
+        assert driver.run(check).text() == "True True\n"
+
+
+def test_an_idle_notebook_moves_without_a_cell() -> None:
+    with (
+        serving("--session-lifetime", "8") as server,
+        kernel(
+            "tci", MIGRATE, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
+        ) as driver,
+    ):
+        driver.run("x = 1")
+        time.sleep(20)  # two sessions
+        assert driver.run("print(x)").text() == "1\n"
+
+
+def test_a_cell_that_runs_past_the_end_is_warned_and_nothing_is_bought_meanwhile() -> None:
+    with (
+        serving("--session-lifetime", "8") as server,
+        kernel(
+            "tci", MIGRATE, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
+        ) as driver,
+    ):
+        driver.run("import time")
+        ran = driver.run("time.sleep(30)")
+        assert "This session expires in" in ran.text("stderr")
+        assert ran.reply["ename"] == "SessionExpired"
+        assert driver.run("print('on')").text() == "on\n"
+
+
+def test_on_expiry_error_buys_nothing_by_itself(server: ServerProcess) -> None:
+    with (
+        serving("--session-lifetime", "6") as short,
+        kernel("tci", TOGETHER_BASE_URL=short.base_url, TOGETHER_API_KEY=short.token) as driver,
+    ):
+        driver.run("x = 1")
+        ran = driver.run("x")
+        assert "%tci migrate" in ran.text("stderr")
+        until(lambda: not sessions(driver), "the end of the session")
+        assert driver.run("x").reply["ename"] == "SessionExpired"
+
+
+def sessions(driver: KernelDriver) -> bool:
+    return "ses_" in told(driver.run("%tci sessions"))
