@@ -16,6 +16,7 @@ from tci_kernel.core.cell import END_OF_INPUT, Cell
 from tci_kernel.core.errors import TCIError
 from tci_kernel.core.messages import Message
 from tci_kernel.session.automatic import Execution
+from tci_kernel.session.journal import Journal
 from tci_kernel.session.session import RemoteSession, ignored
 
 if TYPE_CHECKING:
@@ -30,10 +31,12 @@ class Runtime:
         local: whether to embed a server.
         session_id: an existing session to attach to; empty for none.
         settings: what is in force, for those who ask.
+        journal: of the cells that run; None for one of its own.
         execution: how cells are run.
         listener: publishes what comes of the session while no cell runs in it.
 
     Attributes:
+        journal: what ran.
         client: the way to the service.
         session: where cells run.
         open_local_shell: the IPython in this process, if something has made it.
@@ -49,12 +52,14 @@ class Runtime:
         local: bool,
         session_id: str,
         settings: Settings,
+        journal: Journal | None = None,
         execution: Execution = Execution.AUTO,
         listener: Callable[[Message], Awaitable[None]] = ignored,
     ) -> None:
         self.client = TCIClient(parent=parent)
         self.local = local
         self.settings = settings
+        self.journal = journal or Journal()
         self.open_local_shell: LocalShell | None = None
         self._server = None
         opener = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tci_kernel.commands import files, sessions, settings, state, variables
+from tci_kernel.commands import files, journal, sessions, settings, state, variables
 from tci_kernel.commands.group import Invocation, Messages, tci
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import UsageError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MODULES", "run", "tci"]
 
 # What each module adds to the group, by being imported.
-MODULES = (sessions, files, variables, state, settings)
+MODULES = (sessions, files, variables, state, journal, settings)
 
 
 async def run(words: str, runtime: Runtime, cell: Cell) -> Messages:

@@ -44,6 +44,8 @@ async def status(invocation: Invocation) -> Messages:
                 ("Cells run", f"{session.cells_run} (requests in all: {info.execute_count})"),
             ]
             rows += [*await session.facts(), ("Files", await _files(session))]
+    if not invocation.runtime.local:
+        rows.append(("Begun here", _begun(session)))
     rows += [("Service", f"{client.address} ({place})"), ("Round trip", distance)]
     yield facts(rows)
 
@@ -56,6 +58,14 @@ def _named(session: RemoteSession, listed: Sequence[SessionInfo] | None) -> str:
         return "none: the next cell begins one"
     is_gone = listed is not None and session.id not in [info.id for info in listed]
     return session.id + " (not listed: it has expired, or is another key's)" * is_gone
+
+
+def _begun(session: RemoteSession) -> str:
+    """How many sessions this notebook has begun, and what they have cost if a price is known."""
+    count = "1 session" if session.begun == 1 else f"{session.begun} sessions"
+    if session.session_price is None:
+        return count
+    return f"{count}, {session.begun * session.session_price:g} at {session.session_price:g} each"
 
 
 async def _files(session: RemoteSession) -> str:

@@ -28,6 +28,7 @@ from tci_kernel.kernel.vscode import (
     background_reply,
     without_session,
 )
+from tci_kernel.session.journal import Journal
 from tci_kernel.session.notice import ShownOutputs
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class TCIKernel(Publishing):
         self._session_file = SessionFile(getattr(self.parent, "abs_connection_file", ""))
         self._warming: asyncio.Task[None] | None = None
         self._moving = Moving(self)
+        self._journal = Journal()
 
     # -- what the base class asks ------------------------------------------------------------
 
@@ -176,7 +178,8 @@ class TCIKernel(Publishing):
         Whatever happens ends here, in a failure that is published: an exception that escaped
         would leave the request without a reply.
         """
-        running = asyncio.create_task(self._publish(cell, published))
+        entry = self._journal.begin(cell)
+        running = asyncio.create_task(self._publish(cell, published, entry.shown))
         is_main = not (cell.header or {}).get("subshell_id")
         if is_main:
             self.running, self.running_parent = running, self.get_parent("shell")
@@ -185,15 +188,18 @@ class TCIKernel(Publishing):
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise  # no interrupt of the cell: the event loop itself is ending
-            published.append(await self._fail(Interrupted(""), cell))
+            published.append(await self._fail(Interrupted(""), cell, entry.shown))
         except TCIError as error:
-            published.append(await self._fail(error, cell))
+            published.append(await self._fail(error, cell, entry.shown))
         except Exception as error:  # the one boundary where a reply must go out
             self.log.exception("A cell failed in the kernel itself")
-            published.append(await self._fail(error, cell))
+            published.append(await self._fail(error, cell, entry.shown))
         finally:
             if is_main:
                 self.running = None
+        session = self.session_in_use
+        session_id = None if session is None else session.id
+        self._journal.end(entry, published[-1].content, session_id)
         return self._conclude(cell, published)
 
     def _conclude(self, cell: Cell, published: Sequence[Message]) -> dict[str, Any]:
@@ -211,13 +217,14 @@ class TCIKernel(Publishing):
             self._moving.watch(self._runtime.session)
         return content
 
-    async def _fail(self, error: BaseException, cell: Cell) -> Message:
+    async def _fail(self, error: BaseException, cell: Cell, shown: ShownOutputs) -> Message:
         """Publish what went wrong, and give the reply that says so."""
         failure = error_of(error)
-        await self.emit(failure)
+        for message in shown.publishable(failure):
+            await self.emit(message)
         return reply(cell.number, failure)
 
-    async def _publish(self, cell: Cell, published: list[Message]) -> None:
+    async def _publish(self, cell: Cell, published: list[Message], shown: ShownOutputs) -> None:
         """Publish the messages of a cell."""
         from tci_kernel.kernel.dispatch import run  # noqa: PLC0415 - a start does without
 
@@ -226,7 +233,6 @@ class TCIKernel(Publishing):
         if not cell.hidden and self._notes:
             notes, self._notes = self._notes, ()
             await self.emit(stream("stderr", "".join(f"{line}\n" for line in notes)))
-        shown = ShownOutputs()
         async with aclosing(run(cell, runtime)) as messages:
             async for message in messages:
                 if message.parent is not None:  # what another cell prints meanwhile
@@ -277,6 +283,7 @@ class TCIKernel(Publishing):
                 local=self.local,
                 session_id=self.session_id,
                 settings=getattr(self.parent, "settings", None) or Settings(),
+                journal=self._journal,
                 execution=Execution(self.execution),
                 listener=self.emit,
             )

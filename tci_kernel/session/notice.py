@@ -89,16 +89,26 @@ class ShownOutputs:
 
     def __init__(self) -> None:
         self._shown: dict[object, Message] = {}  # displays by their ids
+        self._clears_next = False  # once something follows
+
+    def messages(self) -> list[Message]:
+        """What is shown."""
+        return [*self._shown.values()]
 
     def publishable(self, message: Message) -> Iterator[Message]:
         """The messages to publish in the place of one."""
+        if self._clears_next and message.type != "clear_output":
+            self._shown.clear()
+            self._clears_next = False
         if isinstance(message, NoticeWiped):
             self._shown.pop(message.display_id, None)
             yield Message("clear_output", {"wait": bool(self._shown)})
             yield from self._shown.values()
             return
         if message.type == "clear_output":
-            self._shown.clear()
+            self._clears_next = bool(message.content.get("wait"))
+            if not self._clears_next:
+                self._shown.clear()
         else:
             self._keep(message)
         yield message

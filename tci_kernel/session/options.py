@@ -21,6 +21,14 @@ class SessionOptions(Configurable):
         "session after the other.",
     ).tag(config=True)
 
+    session_price = Float(
+        None,
+        min=0.0,
+        allow_none=True,
+        help="What one session costs, in any currency: `%tci status` then says what those of this "
+        "notebook have cost. No price is assumed.",
+    ).tag(config=True)
+
     retry_for = Float(
         60.0,
         min=0.0,

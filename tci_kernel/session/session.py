@@ -78,6 +78,11 @@ class RemoteSession(SessionOptions):
         return self._state.cells_run
 
     @property
+    def begun(self) -> int:
+        """How many sessions have begun here, with those that are over."""
+        return self._state.begun
+
+    @property
     def takes_hidden_cells(self) -> bool:
         """Whether code that the user did not run may run: it must not buy a session."""
         has_one = self.id is not None or self._opener is not None
@@ -150,6 +155,7 @@ class RemoteSession(SessionOptions):
         """
         self._state.begin(successor.id, joins=True)
         self._state.is_own = True
+        self._state.begun += 1
         self._unnoticed = None
 
     async def seconds_to_move(self) -> float | None:

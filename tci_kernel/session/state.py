@@ -34,6 +34,7 @@ class SessionState:
         is_own: whether it began in this notebook, perhaps with a kernel before this one.
         is_restarted: whether its interpreter is to begin anew.
         cells_run: how many cells the user has run in it from here.
+        begun: how many sessions have begun here.
     """
 
     def __init__(self, client: TCIClient) -> None:
@@ -41,7 +42,7 @@ class SessionState:
         self.id: str | None = None
         self.is_joined = self.is_restarted = self.is_own = False
         self.expiry = ExpiryWatch(self._look_up)
-        self.cells_run = 0
+        self.cells_run = self.begun = 0
         self._succeeded: list[Cell] = []
         self._earlier: list[Cell] = []  # in sessions before this one
 
@@ -58,6 +59,7 @@ class SessionState:
         self.id = session_id
         self.is_joined, self.is_restarted = joins, False
         self.is_own = session_id is not None and not joins
+        self.begun += self.is_own
         self.cells_run = 0
         self._succeeded = []
 

@@ -147,3 +147,20 @@ def test_on_expiry_error_buys_nothing_by_itself(server: ServerProcess) -> None:
 
 def sessions(driver: KernelDriver) -> bool:
     return "ses_" in told(driver.run("%tci sessions"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [((), "2 sessions"), (("--RemoteSession.session_price=0.03",), "2 sessions, 0.06 at 0.03 each")],
+)
+def test_the_status_says_what_has_been_begun_here(
+    server: ServerProcess, options: tuple[str, ...], said: str
+) -> None:
+    with kernel(
+        "tci", *options, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
+    ) as driver:
+        driver.run("x = 1")
+        driver.run("%tci migrate")
+        lines = told(driver.run("%tci status")).splitlines()
+        [line] = [line for line in lines if line.startswith("Begun here")]
+        assert line.removeprefix("Begun here").strip() == said
