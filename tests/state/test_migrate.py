@@ -151,7 +151,10 @@ def sessions(driver: KernelDriver) -> bool:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [((), "2 sessions"), (("--RemoteSession.session_price=0.03",), "2 sessions, 0.06 at 0.03 each")],
+    [
+        ((), "2 sessions"),
+        (("--RemoteSession.session_price=0.03",), "2 sessions, 0.06 at 0.03 each"),
+    ],
 )
 def test_the_status_says_what_has_been_begun_here(
     server: ServerProcess, options: tuple[str, ...], said: str

@@ -194,7 +194,7 @@ def test_default_file_sets_nothing_and_shows_all(directories: tuple[Path, Path])
         ("c.TCIClient.read_timeout = float('nan')", "not the float nan"),
         ("c.TCIClient.read_timeout = float('inf')", "not the float inf"),
         ("c.TCIClient.read_timeout = 0", "above 0, not the int 0"),
-        ("c.RemoteSession.on_expiry = 'explode'", "any of ['error', 'replay']"),
+        ("c.RemoteSession.on_expiry = 'explode'", "any of ['error', 'replay', 'migrate']"),
         ("c.RemoteSession.retry_for = -1", "should not be less than 0.0"),
         ("c.LocalServer.max_sessions = 0", "should not be less than 1"),
         ("c.TCIKernel.local = 'perhaps'", "expected a boolean"),
