@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import glob
+import math
 import os
 import random
 import re
 import sys
 import sysconfig
 import textwrap
+import time
 from typing import Any, Iterator
 
 # Variables of the environment that a kernel sets for itself, and what says where it is.
@@ -75,16 +77,15 @@ def site_directories() -> list[str]:
 
 
 def begun() -> float:
-    """When this process began, in seconds since 1970; 0 where the system does not tell."""
+    """When this process began, in seconds since 1970; the end of time if nobody knows."""
     try:
         with open("/proc/self/stat", "rb") as file:
             ticks = int(file.read().rpartition(b")")[2].split()[19])
-        since_boot = ticks / os.sysconf("SC_CLK_TCK")
-        with open("/proc/stat") as file:
-            [boot] = [int(line.split()[1]) for line in file if line.startswith("btime")]
+        with open("/proc/uptime") as file:
+            uptime = float(file.read().split()[0])
+        return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, LookupError):
-        return 0.0
-    return boot + since_boot
+        return math.inf
 
 
 def imported_versions() -> dict[str, str]:

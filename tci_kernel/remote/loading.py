@@ -166,7 +166,7 @@ class Loading(Unpacking):
         if name == RANDOM:
             random.setstate(value)
         elif name == NUMPY_RANDOM:
-            sys.modules["numpy.random"].set_state(value)
+            importlib.import_module("numpy.random").set_state(value)
         elif name.startswith("Out["):
             number = int(name[len("Out[") : -1])
             self.namespace.get("_oh", {})[number] = value
