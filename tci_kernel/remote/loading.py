@@ -149,8 +149,8 @@ class Loading(Unpacking):
     def load_part(self, part: dict[str, Any]) -> None:
         """Load variables that were pickled together."""
         try:
-            buffers = [self.blob(name) for name in part["buffers"]]
-            found = pickle.loads(self.blob(part["pickle"]), buffers=buffers)
+            buffers = [self.bytes_of(names) for names in part["buffers"]]
+            found = pickle.loads(self.bytes_of(part["pickle"]), buffers=buffers)
         except Exception as error:
             for name in part["names"]:
                 self.fail(name, error)

@@ -49,8 +49,8 @@ if __name__ != MODULE:
 # Names that belong to the interpreter and not to the user.
 INTERPRETERS = re.compile("__.*|_+|_i+|_i?[0-9]+|_[iod]h|_exit_code|In|Out")
 
-# Bytes that are read at a time.
-BLOCK = 1 << 20
+# Bytes of a block. What has not changed since the last time need not travel again.
+BLOCK = 1 << 22
 
 
 def survey() -> dict[str, Any]:
@@ -79,13 +79,14 @@ def survey() -> dict[str, Any]:
     return {**place, "files": files, "ignore": ignore, "left_out": found.left_out}
 
 
-def save(token: str, cloudpickle: str, paths: list[list[str]]) -> dict[str, Any]:
+def save(token: str, cloudpickle: str, paths: list[list[str]], known: list[str]) -> dict[str, Any]:
     """Write a saved state.
 
     Args:
         token: part of the file's name.
         cloudpickle: its text.
         paths: the parts of those of the files to take along.
+        known: the names of blocks that need not be written.
 
     Returns:
         `path`, where it is; `variables` and `files`, how many; and `left_out`, each with why.
@@ -103,7 +104,7 @@ def save(token: str, cloudpickle: str, paths: list[list[str]]) -> dict[str, Any]
             zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
         ):
             archive.writestr(TITLE, HEAD)
-            manifest = written(Writer(archive), brought, paths)
+            manifest = written(Writer(archive, known), brought, paths)
             manifest["seconds"] = round(time.time() - began, 3)
             archive.writestr(MANIFEST, json.dumps(manifest))
     except BaseException:
@@ -128,35 +129,34 @@ def discard(token: str) -> None:
 
 
 class Writer:
-    """Writes bytes into an archive, each once, under the names of their hashes."""
+    """Writes bytes into an archive in blocks, each once, under the names of their hashes.
 
-    def __init__(self, archive: Any) -> None:
+    Args:
+        archive: open for writing.
+        known: the names of blocks that its reader has already.
+    """
+
+    def __init__(self, archive: Any, known: list[str]) -> None:
         self.archive = archive
-        self.sizes: dict[str, int] = {}
+        self.there = set(known)
 
-    def add(self, data: Any) -> str:
-        """Write bytes; gives the name."""
-        name = hashlib.sha256(data).hexdigest()
-        if name not in self.sizes:
-            self.sizes[name] = len(data)
-            with self.archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
-                entry.write(data)
+    def add(self, data: Any) -> list[str]:
+        """Write bytes; gives the names of their blocks, in order."""
+        view = memoryview(data)
+        return [self.add_block(view[start : start + BLOCK]) for start in range(0, len(view), BLOCK)]
+
+    def add_block(self, block: Any) -> str:
+        """Write a block; gives its name."""
+        name = hashlib.sha256(block).hexdigest()
+        if name not in self.there:
+            self.there.add(name)
+            self.archive.writestr(zipfile.ZipInfo(name), block)
         return name
 
-    def add_file(self, path: str) -> str:
-        """Write a file; gives the name, which is that of what it held as it was written."""
-        whole = hashlib.sha256()
+    def add_file(self, path: str) -> list[str]:
+        """Write what a file has now; gives the names of the blocks."""
         with open(path, "rb") as file:
-            for block in iter(lambda: file.read(BLOCK), b""):
-                whole.update(block)
-            file.seek(0)
-            name = whole.hexdigest()
-            if name not in self.sizes:
-                self.sizes[name] = os.fstat(file.fileno()).st_size
-                with self.archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
-                    for block in iter(lambda: file.read(BLOCK), b""):
-                        entry.write(block)
-        return name
+            return [self.add_block(block) for block in iter(lambda: file.read(BLOCK), b"")]
 
 
 def written(writer: Writer, cloudpickle: Any, paths: list[list[str]]) -> dict[str, Any]:
@@ -256,7 +256,7 @@ def taken(writer: Writer, parts: list[str]) -> dict[str, Any]:
         "parts": parts,
         "bytes": status.st_size,
         "executable": bool(status.st_mode & 0o100),
-        "blob": writer.add_file(path),
+        "blocks": writer.add_file(path),
     }
 
 

@@ -43,19 +43,17 @@ class Unpacking:
         self.installed: list[str] = []
         self.files = 0
 
-    def blob(self, name: str) -> bytearray:
-        """The bytes of an entry, which are what their name says."""
-        info = self.archive.getinfo(name)
-        data = bytearray(info.file_size)
-        with self.archive.open(info) as file:
-            view = memoryview(data)
-            while view:
-                count = file.readinto(view[: 1 << 24])
-                if not count:
-                    break
-                view = view[count:]
-        if hashlib.sha256(data).hexdigest() != name:
-            raise ValueError("its bytes are not what they were")
+    def bytes_of(self, names: list[str]) -> bytearray:
+        """The bytes of blocks, which are what their names say."""
+        sizes = [self.archive.getinfo(name).file_size for name in names]
+        data = bytearray(sum(sizes))
+        view = memoryview(data)
+        for name, size in zip(names, sizes):  # noqa: B905 - older Pythons
+            block = self.archive.read(name)
+            if hashlib.sha256(block).hexdigest() != name:
+                raise ValueError("its bytes are not what they were")
+            view[:size] = block
+            view = view[size:]
         return data
 
     def fail(self, name: str, error: object) -> None:
@@ -116,7 +114,7 @@ class Unpacking:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if os.path.realpath(os.path.dirname(path)) != os.path.dirname(path):
             raise ValueError("a link leads elsewhere")
-        data = self.blob(entry["blob"])
+        data = self.bytes_of(entry["blocks"])
         beside, name = tempfile.mkstemp(dir=os.path.dirname(path))
         with open(beside, "wb") as file:
             file.write(data)

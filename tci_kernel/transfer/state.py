@@ -20,6 +20,7 @@ from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.destination import Destination
 from tci_kernel.transfer.download import Download
 from tci_kernel.transfer.ignore import Rules
+from tci_kernel.transfer.increment import blocks_in, complete
 from tci_kernel.transfer.saved_state import is_saved_state, read
 from tci_kernel.transfer.sources import find_sources
 from tci_kernel.transfer.transfer import CLEAN_UP_LIMIT, call, unexpected_answer
@@ -61,8 +62,11 @@ class Saved:
         self.lost: list[tuple[str, str]] = []
         self.left_out: Sequence[str] = ()
 
-    async def make(self) -> None:
+    async def make(self, known: Sequence[str] = ()) -> None:
         """Save it.
+
+        Args:
+            known: the names of blocks that who fetches it has already.
 
         Raises:
             TCIError: as `transfer.call`.
@@ -75,6 +79,7 @@ class Saved:
             token=self._token,
             cloudpickle=cloudpickle_source(),
             paths=chosen,
+            known=known,
         )
         try:
             self.variables, self.files = int(answer["variables"]), int(answer["files"])
@@ -132,21 +137,32 @@ class Save(Download):
     def __init__(
         self, session: RemoteSession, path: Path, *, with_files: bool = True, force: bool = False
     ) -> None:
-        is_replaced = force or is_saved_state(path)
-        super().__init__(session, [], str(path), force=is_replaced)
-        self._destination = Destination(path, force=is_replaced, is_private=True)
-        self._destination.check_file(path)
+        Destination(path, force=force or is_saved_state(path)).check_file(path)
+        super().__init__(session, [])
+        self._path = path
+        self._arrives_at = path.with_name(f".tci-state-{secrets.token_hex(8)}")
+        self._destination = Destination(self._arrives_at, force=False, is_private=True)
         self.saved = Saved(session, with_files=with_files)
 
     async def run(self) -> None:
         """See `Transfer`."""
         try:
-            await self.saved.make()
+            known = await asyncio.to_thread(blocks_in, self._path)
+            await self.saved.make(known)
             self._sources = [(self.saved.path, [])]
             await super().run()
             self.left_out = self.saved.left_out
+            await asyncio.to_thread(self._put_into_place, bool(known))
         finally:
+            self._arrives_at.unlink(missing_ok=True)
             await self.saved.discard()
+
+    def _put_into_place(self, is_increment: bool) -> None:
+        """Replace what is there, in one step."""
+        if is_increment:
+            complete(self._arrives_at, self._path)
+        else:
+            self._arrives_at.replace(self._path)
 
 
 def _is_ours(directory: str, identity: Any) -> bool:

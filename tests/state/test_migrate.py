@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.counting import EXTENSIONS, counted
 from tests.support.kernels import DIRECT, Answer, KernelDriver, kernel
 from tests.support.servers import ServerProcess, serving
 from tests.support.waiting import until
@@ -34,13 +36,17 @@ def server() -> Iterator[ServerProcess]:
         yield server
 
 
-@pytest.fixture(params=["live", "direct"])
+@pytest.fixture(params=["exchange", "relay", "direct"])
 def driver(server: ServerProcess, request: pytest.FixtureRequest) -> Iterator[KernelDriver]:
+    """A kernel, by each way of running cells at a service."""
     options = [DIRECT] if request.param == "direct" else []
-    with kernel(
-        "tci", *options, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
-    ) as driver:
-        yield driver
+    with ExitStack() as stack:
+        url = server.base_url
+        if request.param == "relay":
+            url = stack.enter_context(counted(url, without=EXTENSIONS)).base_url
+        yield stack.enter_context(
+            kernel("tci", *options, TOGETHER_BASE_URL=url, TOGETHER_API_KEY=server.token)
+        )
 
 
 def test_all_is_there_in_the_new_session_and_cells_run_on(driver: KernelDriver) -> None:

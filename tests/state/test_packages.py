@@ -92,6 +92,7 @@ def saved(environment: Environment, before: str) -> str:
         "token": os.urandom(8).hex(),
         "cloudpickle": CLOUDPICKLE,
         "paths": [],
+        "known": [],
     }
     answer, _ = environment.call(before, "saving", operation="save", **arguments)
     return str(answer["path"])

@@ -17,20 +17,23 @@ import pytest
 from tci_kernel.core.errors import FileError
 from tci_kernel.transfer.saved_state import read
 from tests.state.cases import KEPT, LOST, Case
+from tests.support.counting import EXTENSIONS, counted
 from tests.support.kernels import DIRECT, Answer, KernelDriver, kernel
 from tests.support.servers import serving
+from tests.support.waiting import until
 
 PRIVATE = "--LocalServer.directory=private"
 
 
-@pytest.fixture(scope="module", params=["live", "direct", "server"])
+@pytest.fixture(scope="module", params=["live", "direct", "relay"])
 def driver(request: pytest.FixtureRequest) -> Iterator[KernelDriver]:
     """A kernel whose sessions have a directory of their own, by each way of running cells."""
-    if request.param == "server":
+    if request.param == "relay":
         with (
             serving() as server,
+            counted(server.base_url, without=EXTENSIONS) as proxy,
             kernel(
-                "tci", TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
+                "tci", TOGETHER_BASE_URL=proxy.base_url, TOGETHER_API_KEY=server.token
             ) as driver,
         ):
             yield driver
@@ -148,7 +151,7 @@ def hostile(path: Path, **changes: Any) -> Path:
         "directory": ".", "variables": [], "modules": {}, "versions": {}, "installed": {},
         "environment": {}, "inputs": {"parsed": [], "raw": []}, "count": 1, "sources": [],
         "files": [], "left_out": [],
-        "parts": [{"names": ["x"], "needs": [], "pickle": "p", "buffers": []}],
+        "parts": [{"names": ["x"], "needs": [], "pickle": ["p"], "buffers": []}],
     }  # fmt: skip
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("tci-kernel-state", "text")
@@ -338,7 +341,7 @@ def test_a_part_that_is_damaged_is_named_and_the_rest_is_there(
         parts = json.loads(archive.read("manifest.json"))["parts"]
     for part in parts:
         if part["names"] == ["bad"]:
-            part["pickle"] = "0" * 64
+            part["pickle"] = ["0" * 64]
     fresh.run("%tci new")
     said = told(fresh.run(f"%tci load {rewritten(tmp_path / 's.tci', parts=parts)}"))
     assert "bad" in said
@@ -358,3 +361,61 @@ def test_files_of_a_state_go_nowhere_else(fresh: KernelDriver, tmp_path: Path) -
     assert said.count("leads elsewhere") == 4
     assert not (tmp_path / "out").exists()
     assert fresh.run("print(os.listdir('..').count('out'), os.listdir())").text() == "0 ['link']\n"
+
+
+# -- saving again --------------------------------------------------------------------------------
+
+
+def test_only_what_has_changed_travels_again(fresh: KernelDriver, tmp_path: Path) -> None:
+    path = tmp_path / "s.tci"
+    fresh.run("import numpy as np; big = np.random.default_rng(1).random(4_000_000); small = [1]")
+    fresh.run("tables = [np.random.default_rng(n).random(100_000) for n in range(10)]")
+    sizes = [saved_bytes(fresh, path)]
+    fresh.run("big[:1000] = 0; small.append(2); tables[3][:] = 1; del np")
+    sizes.append(saved_bytes(fresh, path))
+    assert sizes[0] > 39_000_000
+    assert sizes[1] < 7_000_000  # a block of 4 MiB, a table, and what is said of all
+    assert path.stat().st_size > 39_000_000
+    fresh.run("digest = big.sum() + sum(t.sum() for t in tables); print(digest)")
+    expected = fresh.run("print(float(big.sum() + sum(t.sum() for t in tables)))").text()
+    fresh.run("%tci new")
+    assert "Not loaded" not in told(fresh.run(f"%tci load {path}"))
+    ran = fresh.run("print(float(big.sum() + sum(t.sum() for t in tables)))\nprint(small)")
+    assert ran.text() == f"{expected}[1, 2]\n"
+
+
+def saved_bytes(driver: KernelDriver, path: Path) -> int:
+    """How many bytes have travelled for a save."""
+    said = told(driver.run(f"%tci save {path}"))
+    number, unit = said.split("(")[1].split(")")[0].split()
+    return int(float(number) * {"B": 1, "kB": 1e3, "MB": 1e6}[unit])
+
+
+def test_a_damaged_file_is_not_saved_to_again_and_stays(
+    fresh: KernelDriver, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.tci"
+    fresh.run("text = 'kept' * 10_000")
+    fresh.run(f"%tci save {path}")
+    data = path.read_bytes().replace(b"keptkept", b"lostlost")
+    path.write_bytes(data)
+    assert "is damaged" in fresh.run(f"%tci save {path}").reply["evalue"]
+    assert path.read_bytes() == data
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_an_interrupt_leaves_the_file_and_the_session_as_they_were(
+    fresh: KernelDriver, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.tci"
+    fresh.run("x = 1")
+    fresh.run(f"%tci save {path}")
+    before = path.read_bytes()
+    fresh.run("import numpy as np; big = np.random.default_rng(1).random(20_000_000)")
+    saving = fresh.client.execute(f"%tci save {path}")
+    until(lambda: [*tmp_path.glob(".tci-*")], "the state is on its way")
+    fresh.interrupt()
+    assert fresh.finish(saving).reply["status"] == "error"
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]
+    assert fresh.run("print(x, big.shape)").text() == "1 (20000000,)\n"
