@@ -18,7 +18,11 @@ from tests.support.kernels import KernelDriver, Message, kernel, shown
 from tests.support.servers import TOKEN, ServerProcess
 from tests.support.waiting import PATIENCE, received, until
 
-TICKS = "import time\nfor tick in range(40):\n    print('tick', tick)\n    time.sleep(0.1)"
+# What is written at once is shown at once: between two writes a slow computer may show the first.
+TICKS = (
+    "import sys, time\nfor tick in range(40):\n    sys.stdout.write(f'tick {tick}\\n')\n"
+    "    time.sleep(0.1)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +174,7 @@ def test_code_that_catches_an_interrupt_goes_on(live: KernelDriver) -> None:
 
 def test_a_second_interrupt_stops_what_has_caught_the_first(live: KernelDriver) -> None:
     code = (
-        "import time\nfor attempt in range(2):\n    try:\n        print('begun', attempt)\n"
+        "import time\nfor attempt in range(2):\n    try:\n        print(f'begun {attempt}')\n"
         "        time.sleep(60)\n    except KeyboardInterrupt:\n"
         "        if attempt: raise"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
 import psutil
@@ -23,11 +24,22 @@ def is_gone(process: psutil.Process) -> bool:
         return True
 
 
+def leads_group(pid: int) -> bool:
+    """Whether a process leads a group; false of one that is gone."""
+    with suppress(ProcessLookupError):
+        return os.getpgid(pid) == pid
+    return False
+
+
 def interpreters(server: int) -> set[int]:
-    """The interpreters of a server, by their process ids: its children but the janitor."""
+    """The interpreters of a server, by their process ids: its children that lead a group of theirs.
+
+    The janitor is none, and neither is what a dead one has left to the server to end.
+    """
     pids = set()
     for child in psutil.Process(server).children():
         with suppress(psutil.NoSuchProcess):
-            if not is_gone(child) and janitor_process.__file__ not in child.cmdline():
+            is_janitor = janitor_process.__file__ in child.cmdline()
+            if not is_gone(child) and not is_janitor and leads_group(child.pid):
                 pids.add(child.pid)
     return pids
