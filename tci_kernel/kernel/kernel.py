@@ -17,11 +17,11 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, TCIError
 from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
 from tci_kernel.kernel.assistance import as_json
-from tci_kernel.kernel.moving import Moving
 from tci_kernel.kernel.payloads import permitted
 from tci_kernel.kernel.publishing import KEPT, Publishing, is_unwanted
 from tci_kernel.kernel.session_file import SessionFile
 from tci_kernel.kernel.threads import on_main_thread
+from tci_kernel.kernel.upkeep import Upkeep
 from tci_kernel.kernel.vscode import (
     BackgroundCall,
     background_call,
@@ -73,7 +73,7 @@ class TCIKernel(Publishing):
         self._runtime: Runtime | None = None
         self._session_file = SessionFile(getattr(self.parent, "abs_connection_file", ""))
         self._warming: asyncio.Task[None] | None = None
-        self._moving = Moving(self)
+        self._upkeep = Upkeep(self)
         self._journal = Journal()
 
     # -- what the base class asks ------------------------------------------------------------
@@ -214,7 +214,7 @@ class TCIKernel(Publishing):
         self._count = content["execution_count"] + 1
         self.keep_session()
         if self._runtime is not None:
-            self._moving.watch(self._runtime.session)
+            self._upkeep.watch(self._runtime.session)
         return content
 
     async def _fail(self, error: BaseException, cell: Cell, shown: ShownOutputs) -> Message:
@@ -229,7 +229,7 @@ class TCIKernel(Publishing):
         from tci_kernel.kernel.dispatch import run  # noqa: PLC0415 - a start does without
 
         runtime = self._open_runtime()
-        await self._moving.wait()
+        await self._upkeep.wait()
         if not cell.hidden and self._notes:
             notes, self._notes = self._notes, ()
             await self.emit(stream("stderr", "".join(f"{line}\n" for line in notes)))
@@ -329,7 +329,7 @@ class TCIKernel(Publishing):
 
     async def _close(self, restart: bool) -> None:
         self.cancel()
-        await self._moving.aclose()
+        await self._upkeep.aclose()
         if self._warming is not None:
             self._warming.cancel()
         self.close_history()

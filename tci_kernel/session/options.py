@@ -21,6 +21,13 @@ class SessionOptions(Configurable):
         "session after the other.",
     ).tag(config=True)
 
+    autosave_minutes = Float(
+        0.0,
+        min=0.0,
+        help="Minutes after which the session is saved into 'autosave.tci' beside the notebook, "
+        "once no cell runs and if any has run since; only what has changed travels. 0: never.",
+    ).tag(config=True)
+
     session_price = Float(
         None,
         min=0.0,

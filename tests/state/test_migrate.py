@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -173,3 +174,35 @@ def test_the_status_says_what_has_been_begun_here(
         lines = told(driver.run("%tci status")).splitlines()
         [line] = [line for line in lines if line.startswith("Begun here")]
         assert line.removeprefix("Begun here").strip() == said
+
+
+def test_a_session_is_saved_by_itself_and_what_is_saved_can_be_loaded(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "autosave.tci"
+    environment = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
+    autosave = "--RemoteSession.autosave_minutes=0.05"
+    with kernel("tci", autosave, cwd=str(tmp_path), **environment) as driver:
+        driver.run("x = [1]")
+        until(path.exists, "the session is saved")
+        first = path.stat().st_mtime_ns
+        time.sleep(5)  # nothing has run since
+        assert path.stat().st_mtime_ns == first
+        driver.run("x.append(2)")
+        until(lambda: path.stat().st_mtime_ns != first, "it is saved again")
+        driver.manager.signal_kernel(signal.SIGKILL)
+    with kernel("tci", cwd=str(tmp_path), **environment) as driver:
+        driver.run("%tci load autosave.tci")
+        assert driver.run("print(x)").text() == "[1, 2]\n"
+
+
+def test_without_the_setting_nothing_is_saved(server: ServerProcess, tmp_path: Path) -> None:
+    with kernel(
+        "tci",
+        cwd=str(tmp_path),
+        TOGETHER_BASE_URL=server.base_url,
+        TOGETHER_API_KEY=server.token,
+    ) as driver:
+        driver.run("x = 1")
+        time.sleep(3)
+        assert [*tmp_path.iterdir()] == []
