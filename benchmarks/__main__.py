@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 import tci_kernel
-from benchmarks import client, cluster, kernels, live, server
+from benchmarks import client, cluster, kernels, live, server, state
 from benchmarks.table import table
 from tests.support.servers import serving
 
@@ -32,6 +32,7 @@ PARTS = (
     client.requests,
     client.assistance,
     server.sessions,
+    state.rows,
     cluster.nodes,
 )
 
