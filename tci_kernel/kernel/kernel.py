@@ -17,6 +17,7 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, TCIError
 from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
 from tci_kernel.kernel.assistance import as_json
+from tci_kernel.kernel.hints import explained
 from tci_kernel.kernel.payloads import permitted
 from tci_kernel.kernel.publishing import KEPT, Publishing, is_unwanted
 from tci_kernel.kernel.session_file import SessionFile
@@ -242,7 +243,7 @@ class TCIKernel(Publishing):
                     published.append(message)
                 if message.type == "execute_reply" or is_unwanted(message, silent=cell.silent):
                     continue
-                for each in shown.publishable(message):
+                for each in shown.publishable(explained(message)):
                     await self.emit(each)
 
     # -- what the cells run in ---------------------------------------------------------------

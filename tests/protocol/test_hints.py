@@ -1,0 +1,92 @@
+"""Errors about what is on this computer, and not in the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kernels import DIRECT, Answer, KernelDriver, kernel
+from tests.support.servers import ServerProcess
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a notebook."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    (folder / "cities.csv").write_text("a,b\n1,2\n")
+    (folder / "my data").mkdir()
+    (folder / "my data" / "b.csv").write_text("c\n3\n")
+    (folder / "mine.py").write_text("value = 7\n")
+    (folder / "package").mkdir()
+    (folder / "package" / "__init__.py").write_text("")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["live", "direct"])
+def driver(
+    server: ServerProcess, folder: Path, request: pytest.FixtureRequest
+) -> Iterator[KernelDriver]:
+    options = [DIRECT] if request.param == "direct" else []
+    with kernel(
+        "tci",
+        *options,
+        cwd=str(folder),
+        TOGETHER_BASE_URL=server.base_url,
+        TOGETHER_API_KEY=server.token,
+    ) as driver:
+        yield driver
+
+
+def last_line(answer: Answer) -> str:
+    """The end of an error's traceback."""
+    [traceback] = [content["traceback"] for kind, content in answer.outputs if kind == "error"]
+    return str(traceback[-1])
+
+
+def test_a_file_that_is_here_is_named_and_the_line_that_is_given_brings_it(
+    driver: KernelDriver,
+) -> None:
+    code = "import pandas as pd; pd.read_csv('cities.csv').shape"
+    line = last_line(driver.run(code))
+    assert line == "cities.csv is on this computer: %tci upload cities.csv"
+    driver.run(line.partition(": ")[2])
+    assert driver.run(code).only("execute_result")["data"]["text/plain"] == "(1, 2)"
+
+
+def test_a_file_in_a_folder_arrives_where_it_is_looked_for(driver: KernelDriver) -> None:
+    line = last_line(driver.run("open('my data/b.csv')"))
+    assert line.endswith(": %tci upload 'my data/b.csv' --to 'my data'")
+    driver.run(line.partition(": ")[2])
+    assert driver.run("print(open('my data/b.csv').read())").text() == "c\n3\n\n"
+
+
+def test_modules_that_are_here_are_named(driver: KernelDriver) -> None:
+    assert last_line(driver.run("import mine")).endswith("%tci upload mine.py")
+    assert last_line(driver.run("import package.part")).endswith("%tci upload package")
+    driver.run("%tci upload mine.py")
+    assert driver.run("import mine; print(mine.value)").text() == "7\n"
+
+
+def test_a_package_that_is_not_there_can_be_installed(driver: KernelDriver) -> None:
+    # Here it is installed for both: the session says what it would if it were not.
+    line = last_line(driver.run("raise ModuleNotFoundError(\"No module named 'yaml'\")"))
+    assert line == "'%pip install yaml' installs it in the session."
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open('nowhere.csv')",
+        "open('/etc/hostname-of-nobody')",
+        "import surely_no_such_module",
+        "raise FileNotFoundError('cities.csv')",
+        "raise ValueError(\"[Errno 2] No such file: 'cities.csv'\")",
+        "open('../' + 'cities.csv')",
+    ],
+)
+def test_other_errors_are_as_they_are(driver: KernelDriver, code: str) -> None:
+    line = last_line(driver.run(code))
+    assert "on this computer" not in line
+    assert "installs it" not in line
