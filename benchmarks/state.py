@@ -71,7 +71,7 @@ def _saved(session: KernelProcess, token: str, known: list[str]) -> Path:
 
 
 def _save(session: KernelProcess, token: str, known: list[str]) -> float:
-    arguments: dict[str, Any] = {"token": token, "paths": [], "known": known}
+    arguments: dict[str, Any] = {"token": token, "paths": [], "directories": [], "known": known}
     arguments |= {"operation": "save", "cloudpickle": cloudpickle_source()}
     return session.run(loader.program("saving", arguments))
 

@@ -57,7 +57,8 @@ def survey() -> dict[str, Any]:
     """The files below the working directory, and what git is told to ignore of them.
 
     Returns:
-        `directory`, with its `stamp`; `files`: of each the parts of its path, and its size;
+        `directory`, with its `stamp`; `files`: of each the parts of its path, and its size; the
+        parts of `directories`;
         `ignore`: the texts of `.gitignore` files, by the parts of their directories joined with
         `/`; `left_out`: what can't be taken along, a sentence each.
     """
@@ -65,7 +66,7 @@ def survey() -> dict[str, Any]:
     place = {"directory": here, "stamp": stamp(os.stat(here))}
     if os.path.samefile(here, os.path.expanduser("~")) or here == os.sep:
         reason = "All files: the working directory is a home directory, or the root of all."
-        return {**place, "files": [], "ignore": {}, "left_out": [reason]}
+        return {**place, "files": [], "directories": [], "ignore": {}, "left_out": [reason]}
     found = Survey(
         lambda path, is_directory: not (is_directory and os.path.basename(path) == ".git")
     )
@@ -76,16 +77,29 @@ def survey() -> dict[str, Any]:
             with open(file.path, errors="replace") as text:
                 ignore["/".join(file.parts[:-1])] = text.read(BLOCK)
     files = [[file.parts, file.stamp[0]] for file in found.files]
-    return {**place, "files": files, "ignore": ignore, "left_out": found.left_out}
+    return {
+        **place,
+        "files": files,
+        "directories": found.directories,
+        "ignore": ignore,
+        "left_out": found.left_out,
+    }
 
 
-def save(token: str, cloudpickle: str, paths: list[list[str]], known: list[str]) -> dict[str, Any]:
+def save(
+    token: str,
+    cloudpickle: str,
+    paths: list[list[str]],
+    directories: list[list[str]],
+    known: list[str],
+) -> dict[str, Any]:
     """Write a saved state.
 
     Args:
         token: part of the file's name.
         cloudpickle: its text.
         paths: the parts of those of the files to take along.
+        directories: the parts of those that are to be there, even if nothing is in them.
         known: the names of blocks that need not be written.
 
     Returns:
@@ -105,6 +119,7 @@ def save(token: str, cloudpickle: str, paths: list[list[str]], known: list[str])
         ):
             archive.writestr(TITLE, HEAD)
             manifest = written(Writer(archive, known), brought, paths)
+            manifest["directories"] = directories
             manifest["seconds"] = round(time.time() - began, 3)
             archive.writestr(MANIFEST, json.dumps(manifest))
     except BaseException:

@@ -108,7 +108,12 @@ class Unpacking:
             importlib.invalidate_caches()
 
     def write_files(self) -> None:
-        """Write the files, in the place of what has their names."""
+        """Make the directories, and write the files in the place of what has their names."""
+        for parts in self.manifest["directories"]:
+            try:
+                os.makedirs(self.place_of(parts), exist_ok=True)
+            except Exception as error:
+                self.fail("/".join(map(str, parts)), error)
         for entry in self.manifest["files"]:
             name = "/".join(entry["parts"])
             try:
@@ -118,16 +123,21 @@ class Unpacking:
             else:
                 self.files += 1
 
-    def write_file(self, entry: dict[str, Any]) -> None:
-        """Write a file, in one step, and only below the working directory."""
-        parts = [*map(str, entry["parts"])]
-        if not parts or any(part in ("", ".", "..") or os.sep in part for part in parts):
+    def place_of(self, parts: list[Any]) -> str:
+        """The path of something below the working directory, whose own directory is made."""
+        names = [*map(str, parts)]
+        if not names or any(name in ("", ".", "..") or os.sep in name for name in names):
             raise ValueError("its name leads elsewhere")
-        here = os.path.realpath(os.getcwd())
-        path = os.path.join(here, *parts)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        if os.path.realpath(os.path.dirname(path)) != os.path.dirname(path):
+        path = os.path.join(os.path.realpath(os.getcwd()), *names)
+        directory = os.path.dirname(path)
+        if os.path.realpath(directory) != directory:
             raise ValueError("a link leads elsewhere")
+        os.makedirs(directory, exist_ok=True)
+        return path
+
+    def write_file(self, entry: dict[str, Any]) -> None:
+        """Write a file, in one step."""
+        path = self.place_of(entry["parts"])
         data = self.bytes_of(entry["blocks"])
         beside, name = tempfile.mkstemp(dir=os.path.dirname(path))
         with open(beside, "wb") as file:

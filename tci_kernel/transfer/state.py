@@ -9,7 +9,7 @@ import asyncio
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -71,14 +71,15 @@ class Saved:
         Raises:
             TCIError: as `transfer.call`.
         """
-        chosen, self.left_out = await self._choose() if self._with_files else ([], [])
+        files, directories = await self._choose() if self._with_files else ([], [])
         answer = await call(
             self._session,
             "saving",
             "save",
             token=self._token,
             cloudpickle=cloudpickle_source(),
-            paths=chosen,
+            paths=files,
+            directories=directories,
             known=known,
         )
         try:
@@ -95,27 +96,28 @@ class Saved:
                 "saving", CLEAN_UP_LIMIT, operation="discard", token=self._token
             )
 
-    async def _choose(self) -> tuple[list[list[str]], list[str]]:
-        """The files that are taken along, and what is left out."""
+    async def _choose(self) -> tuple[list[list[str]], list[list[str]]]:
+        """The files and the directories that are taken along."""
         found = await call(self._session, "saving", "survey")
         try:
-            left_out = [str(text) for text in found["left_out"]]
+            self.left_out = left_out = [str(text) for text in found["left_out"]]
             if _is_ours(str(found["directory"]), found["stamp"]):
                 return [], []  # they stay where they are, whatever becomes of the session
             ignore = {str(place): str(text) for place, text in found["ignore"].items()}
             rows = [([str(part) for part in parts], int(size)) for parts, size in found["files"]]
+            directories = [[str(part) for part in parts] for parts in found["directories"]]
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise unexpected_answer() from error
-        kept = await asyncio.to_thread(lambda: [*_kept(rows, ignore)])
+        kept = await asyncio.to_thread(_kept, rows, directories, ignore)
         chosen: list[list[str]] = []
         total = 0
-        for parts, size in kept:
+        for parts, size in kept[0]:
             if len(chosen) < MOST_FILES and total + size <= MOST_BYTES:
                 chosen.append(parts)
                 total += size
             else:
                 left_out.append(f"{'/'.join(parts)}: there are too many files, or too large ones.")
-        return chosen, left_out
+        return chosen, kept[1][:MOST_FILES]
 
 
 class Save(Download):
@@ -174,12 +176,13 @@ def _is_ours(directory: str, identity: Any) -> bool:
 
 
 def _kept(
-    rows: Sequence[tuple[list[str], int]], ignore: dict[str, str]
-) -> Iterator[tuple[list[str], int]]:
-    """The files of a session that its own `.gitignore` files do not ignore.
+    rows: Sequence[tuple[list[str], int]], directories: Sequence[list[str]], ignore: dict[str, str]
+) -> tuple[list[tuple[list[str], int]], list[list[str]]]:
+    """The files and directories of a session that its own `.gitignore` files do not ignore.
 
     Args:
-        rows: the parts of their paths, and sizes.
+        rows: the parts of the files' paths, and sizes.
+        directories: the parts of theirs.
         ignore: the texts of `.gitignore` files by their directories.
     """
     with tempfile.TemporaryDirectory() as top:
@@ -189,9 +192,14 @@ def _kept(
             (directory / ".gitignore").write_text(text)
         Path(top, ".git").mkdir()  # no rules of directories above
         rules = Rules(top, ())
-        for parts, size in rows:
-            if rules.keep(os.path.join(top, *_checked(parts)), False):  # noqa: PTH118 - of parts
-                yield parts, size
+
+        def keeps(parts: list[str], is_directory: bool) -> bool:
+            return rules.keep(os.path.join(top, *_checked(parts)), is_directory)  # noqa: PTH118
+
+        return (
+            [(parts, size) for parts, size in rows if keeps(parts, False)],
+            [parts for parts in directories if parts and keeps(parts, True)],
+        )
 
 
 def _checked(parts: list[str]) -> list[str]:

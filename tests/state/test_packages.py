@@ -92,6 +92,7 @@ def saved(environment: Environment, before: str) -> str:
         "token": os.urandom(8).hex(),
         "cloudpickle": CLOUDPICKLE,
         "paths": [],
+        "directories": [],
         "known": [],
     }
     answer, _ = environment.call(before, "saving", operation="save", **arguments)

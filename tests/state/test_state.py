@@ -150,7 +150,7 @@ def hostile(path: Path, **changes: Any) -> Path:
         "format": 1, "created": 0, "python": "3.11.0", "implementation": "CPython",
         "directory": ".", "variables": [], "modules": {}, "versions": {}, "installed": {},
         "environment": {}, "inputs": {"parsed": [], "raw": []}, "count": 1, "sources": [],
-        "files": [], "left_out": [],
+        "files": [], "directories": [], "left_out": [],
         "parts": [{"names": ["x"], "needs": [], "pickle": ["p"], "buffers": []}],
     }  # fmt: skip
     with zipfile.ZipFile(path, "w") as archive:
@@ -218,6 +218,7 @@ os.makedirs('below/deep', exist_ok=True)
 
 LISTED = """
 print(sorted(str(p) for p in pathlib.Path().rglob('*') if p.is_file()), os.access('b.sh', os.X_OK))
+print(os.path.isdir('below/deep'), os.path.exists('build'))
 """
 
 
@@ -238,7 +239,8 @@ def test_files_and_the_environment_travel_and_what_git_ignores_does_not(
     fresh.run("%tci new")
     told(fresh.run(f"%tci load {tmp_path / 's.tci'}"))
     ran = fresh.run(f"{LISTED}print(os.environ['MINE'], kept)")
-    assert ran.text() == "['.gitignore', 'b.sh', 'data/a.csv'] True\nset kept\n"
+    files = "['.gitignore', 'b.sh', 'data/a.csv'] True\nTrue False\n"
+    assert ran.text() == f"{files}set kept\n"
     assert ran.count > count
     assert "'kept'" in fresh.run("print([line for line in In if 'kept =' in line])").text()
 
