@@ -8,16 +8,26 @@ VSCODE := tests/clients/vscode
 
 .PHONY: demo test test-long coverage check clients programs pictures soak lint format bench openapi docs constraints dist clean
 
-# Execute the tour on the local kernel, to a notebook and a page.
+# Execute the tour, to a notebook and a page: on the local kernel, and on the kernel `tci` at a server
+# that runs for as long, by its address and its token, as teams do.
+EXECUTE := $(BIN)/jupyter nbconvert --to notebook --execute examples/tour.ipynb \
+	--KernelManager.transport_encryption=auto --output-dir $(DEMO) --log-level WARN
+
+demo: export TOGETHER_API_KEY := demo
+demo: export TCI_SERVER_TOKEN := demo
 demo: $(VENV)/.demo
-	$(BIN)/jupyter nbconvert --to notebook --execute examples/tour.ipynb \
-		--ExecutePreprocessor.kernel_name=tci-local --KernelManager.transport_encryption=auto \
-		--output-dir $(DEMO) --log-level WARN
+	$(EXECUTE) --ExecutePreprocessor.kernel_name=tci-local
 	$(BIN)/jupyter nbconvert --to html $(DEMO)/tour.ipynb --output-dir $(DEMO) --log-level ERROR
+	@: > $(DEMO)/address; $(BIN)/tci-kernel serve > $(DEMO)/address & server=$$!; \
+	trap "kill $$server" EXIT; \
+	until [ -s $(DEMO)/address ]; do kill -0 $$server || exit; sleep 0.1; done; \
+	TOGETHER_BASE_URL=$$(cat $(DEMO)/address) \
+		$(EXECUTE) --ExecutePreprocessor.kernel_name=tci --output served
 	@echo
-	@echo "The tour ran on the kernel tci-local. Its results:"
+	@echo "The tour ran on the kernel tci-local, and on tci at a server of its own. Its results:"
 	@echo "  $(CURDIR)/$(DEMO)/tour.ipynb   the executed notebook"
 	@echo "  $(CURDIR)/$(DEMO)/tour.html    the same as a page, for any browser"
+	@echo "  $(CURDIR)/$(DEMO)/served.ipynb the notebook as the server's sessions executed it"
 
 # Tests wait for the processes that they start, so there are half as many again as cores that run
 # some; each takes whole files, whose tests share what they start, in the order of tests/conftest.py.
