@@ -91,7 +91,7 @@ def test_nothing_is_left_in_either_session(tmp_path: Path) -> None:
 
 
 def test_a_notebook_crosses_sessions_by_itself_and_ends_as_on_ipykernel() -> None:
-    lifetime = 12
+    lifetime = 20  # of which five seconds are for a move, in which pandas is imported again
     with kernel("python3") as theirs:
         for cell in CELLS:
             assert theirs.run(cell).reply["status"] == "ok", cell
@@ -116,13 +116,13 @@ def test_a_notebook_crosses_sessions_by_itself_and_ends_as_on_ipykernel() -> Non
 
 def test_an_idle_notebook_moves_without_a_cell() -> None:
     with (
-        serving("--session-lifetime", "8") as server,
+        serving("--session-lifetime", "12") as server,
         kernel(
             "tci", MIGRATE, TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token
         ) as driver,
     ):
         driver.run("x = 1")
-        time.sleep(20)  # two sessions
+        time.sleep(30)  # two sessions
         assert driver.run("print(x)").text() == "1\n"
 
 
