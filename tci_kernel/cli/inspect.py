@@ -40,6 +40,7 @@ def _shown(state: SavedState) -> list[Message]:
         for one in state.variables
     ]
     rows += [(name, f"module {module}", "", "", "") for name, module in state.modules.items()]
+    rows += [(name, f"imported {place}", "", "", "") for name, place in state.imported.items()]
     shown = [
         facts(
             [

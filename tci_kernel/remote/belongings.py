@@ -16,6 +16,7 @@ import sys
 import sysconfig
 import textwrap
 import time
+import types
 from typing import Any, Iterator
 
 # Variables of the environment that a kernel sets for itself, and what says where it is.
@@ -23,6 +24,9 @@ OWN_VARIABLES = re.compile(
     "TERM|CLICOLOR.*|FORCE_COLOR|PAGER|GIT_PAGER|MPLBACKEND|COLUMNS|LINES|PWD|OLDPWD|JPY_.*"
     "|PYDEVD_.*|KMP_.*|TCI_.*|JUPYTER_.*|IPYTHONDIR|IPY_.*|PYTEST_.*|HOME|USER|LOGNAME|TMPDIR|SHLVL|_"
 )
+
+# What a module may have, and a variable stand for.
+IMPORTABLE = (type, types.FunctionType, types.BuiltinFunctionType)
 
 # The names of a saved state's parts that are no variables: each is given back with a call.
 RANDOM = "random.getstate()"
@@ -96,6 +100,20 @@ def imported_versions() -> dict[str, str]:
         if "." not in name and not name.startswith("_")
     }
     return {name: version for name, version in versions.items() if isinstance(version, str)}
+
+
+def imported_names(variables: dict[str, Any]) -> dict[str, list[str]]:
+    """The variables that stand for a function or a class of a module: where it is found there."""
+    found = {}
+    for name, value in variables.items():
+        module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+        if isinstance(value, IMPORTABLE) and isinstance(module, str) and module != "__main__":
+            place: Any = sys.modules.get(module)
+            for step in str(path).split("."):
+                place = getattr(place, step, None)
+            if place is value:
+                found[name] = [module, str(path)]
+    return found
 
 
 def random_states() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import operator
 import os
 import pickle
 import platform
@@ -121,10 +122,17 @@ class Loading(Unpacking):
             self.notes.append("The working directory was %s: %s." % (place, error.strerror))
 
     def import_modules(self) -> None:
-        """Import the modules that variables stand for."""
+        """Import the modules, and what is theirs, that variables stand for."""
         for name, module in self.manifest["modules"].items():
             try:
                 self.namespace[name] = importlib.import_module(module)
+            except Exception as error:
+                self.fail(name, error)
+            else:
+                self.loaded += 1
+        for name, (module, path) in self.manifest["imported"].items():
+            try:
+                self.namespace[name] = operator.attrgetter(path)(importlib.import_module(module))
             except Exception as error:
                 self.fail(name, error)
             else:

@@ -27,6 +27,7 @@ if __name__ != MODULE:
     from tci_kernel.remote.belongings import (
         begun,
         environment,
+        imported_names,
         imported_versions,
         installed_since,
         random_states,
@@ -109,19 +110,16 @@ def save(
         raise Failure(REFUSED, "The session's Python is older than 3.8, which this takes.")
     path = staged(token)
     brought = register(cloudpickle)
-    began = time.time()
     was_enabled = gc.isenabled()
     gc.disable()  # it would look at all objects again and again
     try:
-        with (
-            open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "w+b") as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
-        ):
-            archive.writestr(TITLE, HEAD)
-            manifest = written(Writer(archive, known), brought, paths)
-            manifest["directories"] = directories
-            manifest["seconds"] = round(time.time() - began, 3)
-            archive.writestr(MANIFEST, json.dumps(manifest))
+        mode = os.O_CREAT | os.O_EXCL | os.O_RDWR
+        with open(os.open(path, mode, 0o600), "w+b") as file:  # noqa: SIM117 - for older Pythons
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                archive.writestr(TITLE, HEAD)
+                manifest = written(Writer(archive, known), brought, paths)
+                manifest["directories"] = directories
+                archive.writestr(MANIFEST, json.dumps(manifest))
     except BaseException:
         discard(token)
         raise
@@ -131,6 +129,7 @@ def save(
     return {
         "path": path,
         "variables": len(manifest["modules"])
+        + len(manifest["imported"])
         + sum(one["name"].isidentifier() for one in manifest["variables"]),
         "files": len(manifest["files"]),
         "left_out": manifest["left_out"],
@@ -184,7 +183,12 @@ def written(writer: Writer, cloudpickle: Any, paths: list[list[str]]) -> dict[st
         for name, value in variables.items()
         if isinstance(value, types.ModuleType) and value.__name__ in sys.modules
     }
-    values = {name: value for name, value in variables.items() if name not in modules}
+    imported = imported_names(variables)
+    values = {
+        name: value
+        for name, value in variables.items()
+        if name not in modules and name not in imported
+    }
     inputs, raw = (
         ([*shell.history_manager.input_hist_parsed], [*shell.history_manager.input_hist_raw])
         if shell
@@ -212,6 +216,7 @@ def written(writer: Writer, cloudpickle: Any, paths: list[list[str]]) -> dict[st
             for part in parts
         ],
         "modules": modules,
+        "imported": imported,
         "versions": imported_versions(),
         "installed": installed_since(begun()),
         "environment": environment(),

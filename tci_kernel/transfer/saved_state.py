@@ -45,6 +45,7 @@ class SavedState:
         python: the version of the Python that it is of.
         variables: those that were pickled.
         modules: the names of imported modules, by those of variables.
+        imported: what else was imported, with its module, by names of variables.
         files: their paths and sizes in bytes.
         installed: packages that were installed in the session, with their versions.
         environment: the names of variables of the environment.
@@ -55,6 +56,7 @@ class SavedState:
     python: str
     variables: Sequence[SavedVariable]
     modules: dict[str, str]
+    imported: dict[str, str]
     files: Sequence[tuple[str, int]]
     installed: dict[str, str]
     environment: Sequence[str]
@@ -113,6 +115,9 @@ def _state(manifest: Any) -> SavedState:
         python=str(manifest["python"]),
         variables=[_variable(one) for one in manifest["variables"]],
         modules=_texts(manifest["modules"]),
+        imported={
+            str(name): f"{module}.{path}" for name, (module, path) in manifest["imported"].items()
+        },
         files=[("/".join(map(str, one["parts"])), int(one["bytes"])) for one in manifest["files"]],
         installed=_texts(manifest["installed"]),
         environment=sorted(_texts(manifest["environment"])),
