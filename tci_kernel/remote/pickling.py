@@ -92,14 +92,19 @@ def pickled(
         kept.append(shared)
         for key in shared:
             groups.join(owners.setdefault(key, name), name)
-    found = []
+    found: list[Part] = []
     for names in groups.all(parts):
-        part = parts[names[0]]
+        together = [parts[name] for name in names]
         if len(names) > 1:
             part = Part({name: variables[name] for name in names})
-            make_pickler(part, variables, namespace).run()
-        found.append(part)
-        left_out += [[path, reason] for path, reason in part.lost]
+            try:
+                make_pickler(part, variables, namespace).run()
+                together = [part]
+            except Exception as error:  # such as too deep a nesting
+                reason = "each is saved by itself, and what they share is not shared: %s" % error
+                left_out.append([", ".join(names), reason])
+        found += together
+        left_out += [lost for part in together for lost in part.lost]
     return found, left_out
 
 

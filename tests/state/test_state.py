@@ -453,3 +453,26 @@ def test_what_ends_the_interpreter_while_it_is_pickled_is_told(
     reply = fresh.run(f"%tci save {tmp_path / 's.tci'}").reply
     assert "exit status 9" in reply["evalue"]
     assert [*tmp_path.iterdir()] == []
+
+
+ODD = """
+class Odd:
+    times = 0
+    def __reduce__(self):
+        Odd.times += 1
+        if Odd.times > 2: raise RecursionError('too deep')
+        return Odd, ()
+odd = Odd(); holder = [odd]; other = 3
+"""
+
+
+def test_what_can_be_pickled_alone_and_not_together_is_saved_alone(
+    fresh: KernelDriver, tmp_path: Path
+) -> None:
+    fresh.run(ODD)
+    said = told(fresh.run(f"%tci save {tmp_path / 's.tci'}"))
+    assert "odd, holder" in said
+    fresh.run("%tci new")
+    fresh.run(f"%tci load {tmp_path / 's.tci'}")
+    ran = fresh.run("print(type(odd) is Odd, type(holder[0]) is Odd, holder[0] is odd, other)")
+    assert ran.text() == "True True False 3\n"
