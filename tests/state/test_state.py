@@ -7,7 +7,6 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -423,27 +422,6 @@ def test_an_interrupt_leaves_the_file_and_the_session_as_they_were(
     assert path.read_bytes() == before
     assert [*tmp_path.iterdir()] == [path]
     assert fresh.run("print(x, big.shape)").text() == "1 (20000000,)\n"
-
-
-HANGS = """
-import time
-class Hangs:
-    def __reduce__(self):
-        print('there', flush=True); time.sleep(1000)
-hangs = Hangs(); x = 5
-"""
-
-
-def test_an_interrupt_stops_what_hangs_while_it_is_pickled(
-    fresh: KernelDriver, tmp_path: Path
-) -> None:
-    fresh.run(HANGS)
-    saving = fresh.client.execute(f"%tci save {tmp_path / 's.tci'}")
-    time.sleep(2)
-    fresh.interrupt()
-    assert "was stopped" in " ".join(fresh.finish(saving).reply["evalue"].split())
-    assert fresh.run("print(x)").text() == "5\n"
-    assert [*tmp_path.iterdir()] == []
 
 
 def test_what_ends_the_interpreter_while_it_is_pickled_is_told(

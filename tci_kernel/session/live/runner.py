@@ -91,16 +91,11 @@ class LiveRunner:
             is_beside=bool(subshell),
         )
         connection.begin(pending, "shell", request)
-        try:
-            async with aclosing(self._messages(connection, pending)) as messages:
-                async for message in messages:
-                    if message.type == "execute_reply" and not cell.hidden:
-                        self._state.note(cell, succeeded=message.content.get("status") == "ok")
-                    yield message
-        except (asyncio.CancelledError, GeneratorExit):
-            if pending.collects:  # nobody waits for what code of ours does there
-                connection.link.send("interrupt")
-            raise
+        async with aclosing(self._messages(connection, pending)) as messages:
+            async for message in messages:
+                if message.type == "execute_reply" and not cell.hidden:
+                    self._state.note(cell, succeeded=message.content.get("status") == "ok")
+                yield message
 
     async def join(self, cell: Cell) -> AsyncGenerator[Message]:
         """Yield what runs in a session that was joined, as if it came of a cell of ours."""
