@@ -33,7 +33,9 @@ def run(channels: WebSocket, code: str) -> dict[str, dict[str, Any]]:
     request = Session().msg("execute_request", content)
     channels.send(json.dumps({**request, "channel": "shell"}, default=str))
     came: dict[str, dict[str, Any]] = {}
-    while "execute_reply" not in came or came["status"] != {"execution_state": "idle"}:
+    # Reply and outputs come by two sockets: either can be the first to arrive.
+    idle = {"execution_state": "idle"}
+    while "execute_reply" not in came or came.get("status") != idle:
         message = json.loads(channels.recv())
         if message["parent_header"].get("msg_id") == request["header"]["msg_id"]:
             came[message["msg_type"]] = message["content"]
