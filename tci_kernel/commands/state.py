@@ -20,6 +20,11 @@ from tci_kernel.transfer.listing import check_session
 from tci_kernel.transfer.migration import Migration
 from tci_kernel.transfer.state import Load, Loaded, Save
 
+# Both commands that save take it.
+RERUN = click.option(
+    "--rerun", is_flag=True, help="Let cells run again that use files, the network or the clock."
+)
+
 # Where it goes if nothing is said.
 DEFAULT = "session.tci"
 
@@ -30,15 +35,20 @@ MAX_LISTED = 100
 @command("save")
 @click.argument("path", metavar="[FILE]", default=DEFAULT, type=LOCAL_PATH)
 @click.option("--no-files", is_flag=True, help="Leave files of the session out.")
+@RERUN
 @click.option("--force", is_flag=True, help="Replace a file that is no saved state.")
-async def save(invocation: Invocation, path: str, no_files: bool, force: bool) -> Messages:
+async def save(
+    invocation: Invocation, path: str, no_files: bool, rerun: bool, force: bool
+) -> Messages:
     """Save the session into a file here: variables, files, packages, cells.
 
-    What can't be saved is listed. %tci load gives it to another session.
+    What can't be saved, or is sooner computed than copied, is made again by its cells when it is
+    loaded, if they are sure to give the same. What is lost is listed. %tci load gives it to another
+    session.
     """
     session = await invocation.session()
     check_session(session)
-    transfer = Save(session, _place(path), with_files=not no_files, force=force)
+    transfer = Save(session, _place(path), with_files=not no_files, reruns=rerun, force=force)
     report = partial(_saved, transfer, path)
     async with aclosing(watched(transfer, invocation.notice(), "Saving", report)) as messages:
         async for shown in messages:
@@ -47,14 +57,16 @@ async def save(invocation: Invocation, path: str, no_files: bool, force: bool) -
 
 @command("migrate")
 @click.option("--no-files", is_flag=True, help="Leave files of the session behind.")
-async def migrate(invocation: Invocation, no_files: bool) -> Messages:
+@RERUN
+async def migrate(invocation: Invocation, no_files: bool, rerun: bool) -> Messages:
     """Go on in a new session, with all that this one has. The old one stays until it expires.
 
     A new session costs. What can't be carried over is listed.
     """
     session = await invocation.session()
     check_session(session)
-    transfer, old = Migration(session, with_files=not no_files), session.id or ""
+    transfer = Migration(session, with_files=not no_files, reruns=rerun)
+    old = session.id or ""
     report = partial(_moved, transfer, old, session)
     async with aclosing(watched(transfer, invocation.notice(), "Moving", report)) as messages:
         async for shown in messages:
@@ -81,6 +93,10 @@ def _saved(transfer: Save, path: str, seconds: float) -> Message:
     saved = transfer.saved
     what = _counted(saved.variables, saved.files)
     lines = [f"Saved {what} ({size(transfer.done)}) to {printable(path)} in {seconds:.1f} s."]
+    if saved.again:
+        lines.append(
+            f"To load it runs {_cells(saved.again)} again, which took {saved.seconds:.1f} s."
+        )
     lines += [f"Left out: {printable(text)}" for text in transfer.left_out[:MAX_LISTED]]
     return _listed(lines, saved.lost, "Not saved")
 
@@ -107,8 +123,17 @@ def _loaded(transfer: Load, seconds: float) -> Message:
 
 def _told(loaded: Loaded) -> list[str]:
     """What there is to say of what a session has got."""
-    lines = [f"Installed: {', '.join(map(printable, loaded.installed))}."]
-    return [*lines[: bool(loaded.installed)], *map(printable, loaded.notes)]
+    lines = []
+    if loaded.installed:
+        lines.append(f"Installed: {', '.join(map(printable, loaded.installed))}.")
+    if loaded.again:
+        lines.append(f"Ran {_cells(loaded.again)} again.")
+    return [*lines, *map(printable, loaded.notes)]
+
+
+def _cells(numbers: Sequence[int]) -> str:
+    """Cells by their numbers, in words."""
+    return f"{'cell' if len(numbers) == 1 else 'cells'} {', '.join(map(str, numbers))}"
 
 
 def _counted(variables: int, files: int) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.completion import remove_broken_files
+    from tci_kernel.remote.lineage import record_shell
 
 MODULE = "_tci_kernel_companion"
 
@@ -147,3 +148,4 @@ def child_processes() -> set[str]:
 if __name__ == MODULE:
     modules: Any = sys.modules  # it is called by its name there, and never imported
     modules[MODULE] = Companion()
+    record_shell()

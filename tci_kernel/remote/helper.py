@@ -22,6 +22,7 @@ from typing import Any
 
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.completion import warm_up
+    from tci_kernel.remote.lineage import record_shell
     from tci_kernel.remote.traces import find_shell, forget_this_cell, number_of_this_cell
 
 MIME = "application/vnd.tci-kernel+json"
@@ -289,6 +290,7 @@ def install():
     forget_this_cell(shell)
     modules: Any = sys.modules  # it is called by its name there, and never imported
     helper = modules[MODULE] = modules.get(MODULE) or Helper(shell)
+    record_shell()
     helper.hidden = True
     helper.emit("reply", content={"count": number_of_this_cell(shell)})
 

@@ -16,8 +16,8 @@ from tci_kernel.remote.calls import MODULE
 # The files whose text runs, and those whose text runs before theirs, for them to build on.
 _BASES: Mapping[str, tuple[str, ...]] = {
     "calls": ("printing",),
-    "companion": ("completion",),
-    "helper": ("traces", "completion"),
+    "companion": ("completion", "looks", "lineage"),
+    "helper": ("traces", "completion", "looks", "lineage"),
     "relay": (
         "printing",
         "traces",
@@ -37,10 +37,24 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "reductions",
         "paths",
         "pickling",
+        "looks",
+        "plan",
+        "again",
         "belongings",
         "state_file",
     ),
-    "loading": ("failure", "rebuilding", "belongings", "state_file", "unpacking"),
+    "loading": (
+        "failure",
+        "rebuilding",
+        "reductions",
+        "paths",
+        "pickling",
+        "belongings",
+        "state_file",
+        "unpacking",
+        "remaking",
+        "restoring",
+    ),
     "upload": ("failure", "survey", "arrival"),
     "variables": ("failure", "arrival", "tables", "values"),
 }

@@ -11,9 +11,7 @@ import importlib
 import json
 import operator
 import os
-import pickle
 import platform
-import random
 import shutil
 import sys
 import zipfile
@@ -23,10 +21,17 @@ from typing import Any, Callable
 MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
-    from tci_kernel.remote.belongings import NUMPY_RANDOM, RANDOM
     from tci_kernel.remote.failure import REFUSED, Failure
     from tci_kernel.remote.rebuilding import register, user_namespace
-    from tci_kernel.remote.state_file import FORMAT, MANIFEST, TITLE, shell_of_user, staged
+    from tci_kernel.remote.restoring import Restoring
+    from tci_kernel.remote.state_file import (
+        FORMAT,
+        MANIFEST,
+        RECORDER,
+        TITLE,
+        shell_of_user,
+        staged,
+    )
     from tci_kernel.remote.unpacking import Unpacking
 
 
@@ -52,8 +57,8 @@ def load(path: str, cloudpickle: str) -> dict[str, Any]:
         cloudpickle: its text.
 
     Returns:
-        `loaded`, how many variables; `files`, how many; `installed`; `failed`: names, each with
-        why; `notes`: what the user should know.
+        `loaded`, how many variables; `files`, how many; `installed`; `again`, the numbers of cells
+        that ran again; `failed`: names, each with why; `notes`: what the user should know.
     """
     try:
         archive = zipfile.ZipFile(path)
@@ -67,8 +72,7 @@ def load(path: str, cloudpickle: str) -> dict[str, Any]:
     gc.disable()
     try:
         with archive:
-            register(cloudpickle)
-            return Loading(archive, manifest).run()
+            return Loading(archive, manifest, register(cloudpickle)).run()
     finally:
         if was_enabled:
             gc.enable()
@@ -80,12 +84,15 @@ class Loading(Unpacking):
     Args:
         archive: the open file.
         manifest: what it says of itself.
+        cloudpickle: its module.
     """
 
-    def __init__(self, archive: Any, manifest: dict[str, Any]) -> None:
+    def __init__(self, archive: Any, manifest: dict[str, Any], cloudpickle: Any) -> None:
         super().__init__(archive, manifest)
+        self.cloudpickle = cloudpickle
         self.namespace = user_namespace()
         self.notes: list[str] = []
+        self.again: list[int] = []
         self.loaded = 0
 
     def run(self) -> dict[str, Any]:
@@ -97,12 +104,12 @@ class Loading(Unpacking):
         self.import_modules()
         if self.is_same_python():
             self.compare_versions()
-            for part in in_order(self.manifest["parts"]):
-                self.load_part(part)
+            self.load_variables()
         else:
             self.define()
         self.restore_history()
         return {
+            "again": self.again,
             "loaded": self.loaded,
             "files": self.files,
             "installed": self.installed,
@@ -152,36 +159,14 @@ class Loading(Unpacking):
             if isinstance(here, str) and here != version:
                 self.notes.append("%s is %s here, and was %s." % (name, here, version))
 
-    # -- variables ---------------------------------------------------------------------------
-
-    def load_part(self, part: dict[str, Any]) -> None:
-        """Load variables that were pickled together."""
-        try:
-            buffers = [self.bytes_of(names) for names in part["buffers"]]
-            found = pickle.loads(self.bytes_of(part["pickle"]), buffers=buffers)
-        except Exception as error:
-            for name in part["names"]:
-                self.fail(name, error)
-            return
-        for name in part["names"]:
-            try:
-                self.set(name, found[name])
-            except Exception as error:
-                self.fail(name, error)
-
-    def set(self, name: str, value: Any) -> None:
-        """Give a variable, or what stands in its place, its value."""
-        if name == RANDOM:
-            random.setstate(value)
-        elif name == NUMPY_RANDOM:
-            importlib.import_module("numpy.random").set_state(value)
-        elif name.startswith("Out["):
-            number = int(name[len("Out[") : -1])
-            self.namespace.get("_oh", {})[number] = value
-            self.namespace["_%d" % number] = value
-        else:
-            self.namespace[name] = value
-            self.loaded += 1
+    def load_variables(self) -> None:
+        """Load what is carried, and have cells make the rest."""
+        restoring = Restoring(self.manifest, self.bytes_of, self.namespace, self.fail)
+        restoring.run()
+        self.again = [int(cell["number"]) for cell in self.manifest["again"]["cells"]]
+        self.loaded += sum(name.isidentifier() for name in restoring.values)
+        for name in restoring.different(self.cloudpickle):
+            self.notes.append("%s was made again by its cells, and may not be what it was." % name)
 
     def define(self) -> None:
         """Run the source of functions and classes: their byte code is another Python's."""
@@ -216,25 +201,9 @@ class Loading(Unpacking):
         shell.execution_count = int(self.manifest["count"])
         for known in (history.input_hist_parsed, history.input_hist_raw):
             known.extend([""] * (shell.execution_count - len(known)))
-
-
-def in_order(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Parts, each after those that define what it needs."""
-    owners = {name: number for number, part in enumerate(parts) for name in part["names"]}
-    order: list[int] = []
-    seen: set[int] = set()
-    for start in range(len(parts)):
-        pending = [(start, False)]
-        while pending:
-            number, is_done = pending.pop()
-            if is_done:
-                order.append(number)
-            elif number not in seen:
-                seen.add(number)
-                pending.append((number, True))
-                needs = parts[number]["needs"]
-                pending += [(owners[name], False) for name in needs if name in owners]
-    return [parts[number] for number in order]
+        recorder: Any = sys.modules.get(RECORDER)
+        if recorder is not None:
+            recorder.go_on(self.manifest["lineage"])
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

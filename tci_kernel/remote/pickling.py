@@ -11,6 +11,7 @@ that a cell has defined is pickled with its own variable, and named everywhere e
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import re
 import sys
@@ -60,6 +61,17 @@ class Part:
         self.buffers: list[memoryview] = []
         self.needs: set[str] = set()
         self.lost: list[list[str]] = []
+
+    def size(self) -> int:
+        """Bytes of it all."""
+        return len(self.pickle) + sum(map(len, self.buffers))
+
+    def digest(self) -> str:
+        """What tells it from others: the SHA-256 of its buffers or, where none are, its pickle."""
+        found = hashlib.sha256(b"" if self.buffers else self.pickle)
+        for data in self.buffers:
+            found.update(data)
+        return found.hexdigest()
 
 
 def pickled(

@@ -24,6 +24,7 @@ from typing import Any, Callable
 MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
+    from tci_kernel.remote.again import Choice
     from tci_kernel.remote.belongings import (
         begun,
         environment,
@@ -36,11 +37,11 @@ if __name__ != MODULE:
     from tci_kernel.remote.failure import REFUSED, Failure
     from tci_kernel.remote.pickling import PROTOCOL, pickled
     from tci_kernel.remote.rebuilding import register, user_namespace
-    from tci_kernel.remote.reductions import kind_of
     from tci_kernel.remote.state_file import (
         FORMAT,
         HEAD,
         MANIFEST,
+        RECORDER,
         TITLE,
         shell_of_user,
         staged,
@@ -88,11 +89,13 @@ def survey() -> dict[str, Any]:
 
 
 def save(
+    *,
     token: str,
     cloudpickle: str,
     paths: list[list[str]],
     directories: list[list[str]],
     known: list[str],
+    reruns: bool,
 ) -> dict[str, Any]:
     """Write a saved state.
 
@@ -102,9 +105,11 @@ def save(
         paths: the parts of those of the files to take along.
         directories: the parts of those that are to be there, even if nothing is in them.
         known: the names of blocks that need not be written.
+        reruns: whether cells run again, when it is loaded, that use what is outside the session.
 
     Returns:
-        `path`, where it is; `variables` and `files`, how many; and `left_out`, each with why.
+        `path`, where it is; `variables` and `files`, how many; `again`, the numbers of the cells
+        that are run again, and the seconds that they take; and `left_out`, each with why.
     """
     if pickle.HIGHEST_PROTOCOL < PROTOCOL:
         raise Failure(REFUSED, "The session's Python is older than 3.8, which this takes.")
@@ -117,7 +122,7 @@ def save(
         with open(os.open(path, mode, 0o600), "w+b") as file:  # noqa: SIM117 - for older Pythons
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 archive.writestr(TITLE, HEAD)
-                manifest = written(Writer(archive, known), brought, paths)
+                manifest = written(Writer(archive, known), brought, paths, reruns)
                 manifest["directories"] = directories
                 archive.writestr(MANIFEST, json.dumps(manifest))
     except BaseException:
@@ -132,6 +137,8 @@ def save(
         + len(manifest["imported"])
         + sum(one["name"].isidentifier() for one in manifest["variables"]),
         "files": len(manifest["files"]),
+        "again": [cell["number"] for cell in manifest["again"]["cells"]],
+        "seconds": manifest["again"]["seconds"],
         "left_out": manifest["left_out"],
     }
 
@@ -173,7 +180,9 @@ class Writer:
             return [self.add_block(block) for block in iter(lambda: file.read(BLOCK), b"")]
 
 
-def written(writer: Writer, cloudpickle: Any, paths: list[list[str]]) -> dict[str, Any]:
+def written(
+    writer: Writer, cloudpickle: Any, paths: list[list[str]], reruns: bool
+) -> dict[str, Any]:
     """Write all that a state consists of; gives its manifest."""
     namespace = user_namespace()
     shell = shell_of_user()
@@ -196,6 +205,10 @@ def written(writer: Writer, cloudpickle: Any, paths: list[list[str]]) -> dict[st
     )
     outputs = {"Out[%s]" % number: value for number, value in outputs_of(shell).items()}
     parts, left_out = pickled({**values, **outputs, **random_states()}, namespace, cloudpickle)
+    recorder: Any = sys.modules.get(RECORDER)
+    record = (recorder.cells or []) if recorder is not None and shell is not None else []
+    choice = Choice(record, {**values, **outputs}, parts, left_out, {**modules, **imported})
+    again = choice.make(reruns, inputs)
     definitions = [
         name for name, value in values.items() if getattr(value, "__module__", "") == "__main__"
     ]
@@ -205,7 +218,9 @@ def written(writer: Writer, cloudpickle: Any, paths: list[list[str]]) -> dict[st
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "directory": place_from_origin(shell),
-        "variables": [described(part, name) for part in parts for name in part.variables],
+        "variables": choice.described(),
+        "lineage": record,
+        "again": again,
         "parts": [
             {
                 "names": [*part.variables],
@@ -213,7 +228,7 @@ def written(writer: Writer, cloudpickle: Any, paths: list[list[str]]) -> dict[st
                 "pickle": writer.add(part.pickle),
                 "buffers": [writer.add(buffer) for buffer in part.buffers],
             }
-            for part in parts
+            for part in choice.carried
         ],
         "modules": modules,
         "imported": imported,
@@ -224,7 +239,7 @@ def written(writer: Writer, cloudpickle: Any, paths: list[list[str]]) -> dict[st
         "count": shell.execution_count if shell else len(inputs),
         "sources": sources(definitions, inputs),
         "files": [taken(writer, parts_of_path) for parts_of_path in paths],
-        "left_out": left_out,
+        "left_out": choice.left_out,
     }
 
 
@@ -251,21 +266,6 @@ def user_variables(namespace: dict[str, Any], shell: Any) -> dict[str, Any]:
 def outputs_of(shell: Any) -> dict[int, Any]:
     """What cells have given, by their numbers."""
     return dict(shell.user_ns.get("_oh", {})) if shell else {}
-
-
-def described(part: Any, name: str) -> dict[str, Any]:
-    """What the manifest says of a variable."""
-    value = part.variables[name]
-    shape = getattr(value, "shape", None)
-    length = len(value) if isinstance(value, (str, bytes, list, tuple, dict, set)) else None
-    return {
-        "name": name,
-        "type": kind_of(value).replace("builtins.", ""),
-        "shape": [*map(int, shape)] if isinstance(shape, tuple) else None,
-        "length": length,
-        "bytes": len(part.pickle) + sum(map(len, part.buffers)),
-        "with": [other for other in part.variables if other != name],
-    }
 
 
 def taken(writer: Writer, parts: list[str]) -> dict[str, Any]:

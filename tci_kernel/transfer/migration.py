@@ -28,18 +28,21 @@ class Migration(Transfer):
     Args:
         session: what is carried over; afterwards it stands for the new one.
         with_files: see `Saved`.
+        reruns: see `Saved`.
 
     Attributes:
         saved: what was saved of the old session.
         loaded: what the new one has got.
     """
 
-    def __init__(self, session: RemoteSession, *, with_files: bool = True) -> None:
+    def __init__(
+        self, session: RemoteSession, *, with_files: bool = True, reruns: bool = False
+    ) -> None:
         super().__init__()
         self._session = session
         self._new = session.successor()
         self._token = secrets.token_hex(8)
-        self.saved = Saved(session, with_files=with_files)
+        self.saved = Saved(session, with_files=with_files, reruns=reruns)
         self.loaded = Loaded(self._new)
 
     async def run(self) -> None:

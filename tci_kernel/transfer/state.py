@@ -42,23 +42,30 @@ class Saved:
     Args:
         session: whose it is.
         with_files: whether files below the session's working directory are taken along.
+        reruns: whether cells make variables again, when it is loaded, that use what is outside the
+            session.
 
     Attributes:
         path: where it is, once it is there.
         variables: how many there are in it.
         files: how many.
+        again: the numbers of the cells that run again when it is loaded.
+        seconds: how long these cells took.
         lost: what could not be saved, and why.
         left_out: files that were not taken along, a sentence each.
     """
 
-    def __init__(self, session: RemoteSession, *, with_files: bool) -> None:
+    def __init__(self, session: RemoteSession, *, with_files: bool, reruns: bool) -> None:
         self._session = session
         self._with_files = with_files
+        self._reruns = reruns
         self._token = secrets.token_hex(8)
         self._session_id = session.id
         self.path = ""
         self.variables = 0
         self.files = 0
+        self.again: list[int] = []
+        self.seconds = 0.0
         self.lost: list[tuple[str, str]] = []
         self.left_out: Sequence[str] = ()
 
@@ -81,8 +88,11 @@ class Saved:
             paths=files,
             directories=directories,
             known=known,
+            reruns=self._reruns,
         )
         try:
+            self.again = [int(number) for number in answer["again"]]
+            self.seconds = float(answer["seconds"])
             self.variables, self.files = int(answer["variables"]), int(answer["files"])
             self.lost = [(str(path), str(reason)) for path, reason in answer["left_out"]]
             self.path = str(answer["path"])
@@ -127,6 +137,7 @@ class Save(Download):
         session: what is saved.
         path: the file, which is this user's alone; another saved state there is replaced.
         with_files: see `Saved`.
+        reruns: see `Saved`.
         force: whether any other file is replaced as well.
 
     Attributes:
@@ -137,14 +148,20 @@ class Save(Download):
     """
 
     def __init__(
-        self, session: RemoteSession, path: Path, *, with_files: bool = True, force: bool = False
+        self,
+        session: RemoteSession,
+        path: Path,
+        *,
+        with_files: bool = True,
+        reruns: bool = False,
+        force: bool = False,
     ) -> None:
         Destination(path, force=force or is_saved_state(path)).check_file(path)
         super().__init__(session, [])
         self._path = path
         self._arrives_at = path.with_name(f".tci-state-{secrets.token_hex(8)}")
         self._destination = Destination(self._arrives_at, force=False, is_private=True)
-        self.saved = Saved(session, with_files=with_files)
+        self.saved = Saved(session, with_files=with_files, reruns=reruns)
 
     async def run(self) -> None:
         """See `Transfer`."""
@@ -219,6 +236,7 @@ class Loaded:
         variables: how many the session has got, once it has.
         files: how many.
         installed: packages that were installed for it.
+        again: the numbers of the cells that ran again for it.
         failed: what did not work, and why.
         notes: what else the user should know, a sentence each.
     """
@@ -230,6 +248,7 @@ class Loaded:
         self.variables = 0
         self.files = 0
         self.installed: list[str] = []
+        self.again: list[int] = []
         self.failed: list[tuple[str, str]] = []
         self.notes: list[str] = []
 
@@ -258,6 +277,7 @@ class Loaded:
         try:
             self.variables, self.files = int(answer["loaded"]), int(answer["files"])
             self.installed = [str(name) for name in answer["installed"]]
+            self.again = [int(number) for number in answer["again"]]
             self.failed = [(str(name), str(reason)) for name, reason in answer["failed"]]
             self.notes = [str(note) for note in answer["notes"]]
         except (TypeError, ValueError, LookupError) as error:

@@ -48,7 +48,8 @@ class Environment:
     def run(self, code: str, check: bool = True) -> str:
         """What code prints."""
         done = subprocess.run(
-            [str(self._python), "-c", code],
+            [str(self._python), "-"],
+            input=code,
             env={**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)},
             capture_output=True,
             text=True,

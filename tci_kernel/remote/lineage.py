@@ -1,0 +1,304 @@
+"""Records which cell made which variable, of what, and how long it took.
+
+It is sent as text after that of `looks`, with what the kernel keeps in the interpreter: the
+companion, or the helper. A variable that can't be saved, or is large and quickly made, can be made
+again by the cells that it came from; `plan` says by which. It may meet any Python from 3.8 on.
+
+What a cell uses is what its code names, and what the functions and objects name that it uses. What
+it gives is what it binds, and what of the rest may have changed: all that it uses but what surely
+has not, and all that may share memory with that.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import random
+import re
+import sys
+import time
+from typing import Any
+
+# The module's name in the session, by which a saved state finds it.
+RECORDER = "_tci_kernel_lineage"
+
+if __name__.startswith("tci_kernel."):
+    from tci_kernel.remote.looks import Look, is_atom, look_at, names_of, package_of
+
+# Names that are the interpreter's and not the user's, and those of what earlier cells have given.
+INTERPRETERS_OWN = re.compile("__.*|_i+|_i[0-9]+|_[iod]h|_exit_code|In|exit|quit|get_ipython|open")
+EARLIER = re.compile("_+|_[0-9]+|Out")
+
+# Seconds to look at variables after a cell: so many, or a part of what the cell itself took if that
+# is longer. What others have left of theirs is there too, up to a time that nobody notices.
+LEAST_TIME = 0.0003
+PART_OF_TIME = 0.02
+MOST_LEFT = 0.02
+
+# The states of generators of random numbers, as a saved state names them.
+RANDOM = "random.getstate()"
+NUMPY_RANDOM = "numpy.random.get_state()"
+
+# Packages whose functions give the same for the same, but for those named below.
+REPEATABLE = re.compile(
+    "__main__|abc|array|ast|bisect|builtins|calendar|cmath|collections|contextlib|copy|copyreg|csv"
+    "|dataclasses|datetime|decimal|difflib|enum|fractions|functools|hashlib|heapq|html|itertools"
+    "|json|keyword|math|matplotlib|mpl_toolkits|networkx|numbers|numpy|operator|pandas|patsy|polars"
+    "|pprint|pyarrow|random|re|scipy|seaborn|sklearn|statistics|statsmodels|string|struct|sympy"
+    "|textwrap|types|typing|unicodedata|warnings|weakref|zlib"
+)
+
+# Functions that reach beyond the session's variables: files, the network, the clock, chance.
+OUTSIDE = re.compile(
+    "open|input|exec|eval|compile|id|hash|globals|locals|vars|breakpoint|get_ipython|__import__"
+    "|read_.+|scan_.+|sink_.+|write.*|load|load_.+|loadtxt|genfromtxt|fromfile|memmap|fetch_.+|dump"
+    "|save.*|tofile|to_(csv|excel|feather|hdf|json|latex|orc|parquet|pickle|sql|stata|xml|clipboard)"
+    "|now|today|utcnow|urandom|SystemRandom|uuid[1-8]|imread|imsave|ExcelFile|ExcelWriter|HDFStore"
+)
+UNSEEDED = re.compile(r"\b(default_rng|RandomState|Random|SeedSequence|seed)\(\s*(None\s*)?\)")
+
+# Why a cell can never be run again.
+FAILED = "it failed"
+NOT_A_CELL = "no cell has made it"
+AWAITS = "it waits for something"
+EARLIER_OUTPUT = "it uses what an earlier cell has shown"
+
+
+class Recorder:
+    """The record of the cells that run in a shell.
+
+    Args:
+        shell: the user's IPython.
+
+    Attributes:
+        cells: of each its `number` (0 of what was done between cells), what it `reads` and `gives`
+            (names), the `seconds` that it took, and why it is not simply run again: `outside` what
+            it uses beyond the session, `never` why it can't be. None once that can't be told.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.cells: list[dict[str, Any]] | None = []
+        self.atoms: dict[str, Any] = {}
+        self.places: dict[str, int] = {}  # the ids of what is no atom
+        self.looks: dict[str, Look] = {}
+        self.started: float | None = None
+        self.left = 0.0
+        self.random: dict[str, Any] = {}
+        self.compare()
+        shell.events.register("pre_run_cell", self.before)
+        shell.events.register("post_run_cell", self.after)
+
+    def before(self, info: Any) -> None:
+        """Note how things are before a cell."""
+        self.started = None
+        if self.cells is None or info.silent or not info.store_history:
+            return
+        try:
+            new, gone = self.compare()
+            if new or gone:
+                self.add(number=0, reads=[], gives=new | gone, never=NOT_A_CELL)
+                self.look(new, time.perf_counter() + LEAST_TIME)
+            self.random = random_states()
+        except Exception:
+            self.cells = None
+        else:
+            self.started = time.perf_counter()
+
+    def after(self, result: Any) -> None:
+        """Record a cell that has run."""
+        if self.started is None or self.cells is None or result.error_before_exec is not None:
+            return
+        ended = time.perf_counter()
+        try:
+            self.record(result, ended - self.started)
+        except Exception:
+            self.cells = None
+
+    def record(self, result: Any, seconds: float) -> None:
+        """Record what a cell has read and given."""
+        number = result.execution_count
+        source = self.shell.history_manager.input_hist_parsed[number]
+        code = compile(source, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        started = time.perf_counter()
+        deadline = started + max(LEAST_TIME, seconds * PART_OF_TIME) + min(self.left, MOST_LEFT)
+        before = {*self.atoms, *self.places}
+        new, gone = self.compare()
+        used, packages = self.follow(names_of(code), before, deadline)
+        used -= new - before
+        if new & used:
+            used -= new - names_read(source)
+        changed = self.changed(used - new, deadline)
+        used |= changed
+        gives = new | gone | changed
+        self.look(new, deadline)
+        self.left += seconds * PART_OF_TIME - (time.perf_counter() - started)
+        for name, state in random_states().items():
+            if self.random.get(name) != state:
+                gives.add(name)
+                if "seed" not in names_of(code) and name in self.random:
+                    used.add(name)
+        if result.result is not None:
+            gives.add("Out[%d]" % number)
+        failure = FAILED if result.error_in_exec is not None else ""
+        self.add(
+            number=number,
+            reads=used,
+            gives=gives,
+            seconds=seconds,
+            outside=outside(source, packages, self.globals_in(names_of(code))),
+            never=failure or why_never(code),
+        )
+
+    def globals_in(self, names: frozenset[str]) -> set[str]:
+        """All names that code uses, with those that the functions use that it calls."""
+        known = {name: self.looks[name].names for name in names if name in self.looks}
+        return set(names).union(*known.values())
+
+    def add(
+        self,
+        *,
+        number: int,
+        reads: Any,
+        gives: Any,
+        seconds: float = 0.0,
+        outside: str = "",
+        never: str = "",
+    ) -> None:
+        """Add to the record."""
+        entry = {"number": number, "reads": sorted(reads), "gives": sorted(gives)}
+        if self.cells is not None:
+            self.cells.append({**entry, "seconds": seconds, "outside": outside, "never": never})
+
+    def compare(self) -> tuple[set[str], set[str]]:
+        """The names that stand for other objects than they did, and those that are gone."""
+        atoms, places = {}, {}
+        new = set()
+        for name, value in [*self.shell.user_ns.items()]:
+            if is_interpreters(name):
+                continue
+            if is_atom(value):
+                atoms[name] = value
+                if name not in self.atoms or self.atoms[name] is not value:
+                    new.add(name)
+            else:
+                places[name] = id(value)
+                if self.places.get(name) != id(value):
+                    new.add(name)
+        gone = {*self.atoms, *self.places}.difference(atoms, places)
+        self.atoms, self.places = atoms, places
+        for name in [name for name in self.looks if name not in places]:
+            del self.looks[name]
+        return new, gone
+
+    def follow(
+        self, names: frozenset[str], before: set[str], deadline: float
+    ) -> tuple[set[str], set[str]]:
+        """What of the user's a cell has used, and the packages of that, by the names in its code.
+
+        Args:
+            names: those names.
+            before: the names that there were before it ran.
+            deadline: see `look_at`.
+        """
+        used: set[str] = set()
+        packages = {package_of(name) for name in names if name in sys.modules}
+        pending = [*names]
+        while pending:
+            name = pending.pop()
+            if name in used or not (name in before or name in self.atoms or name in self.places):
+                continue
+            used.add(name)
+            if name in self.places:
+                looks = [self.looks.get(name), look_at([self.shell.user_ns[name]], deadline)]
+                for look in [look for look in looks if look is not None]:
+                    pending += look.names
+                    packages |= look.packages
+            elif name in self.atoms:
+                packages.add(package_of(getattr(self.atoms[name], "__name__", "builtins")))
+        return used, packages
+
+    def changed(self, used: set[str], deadline: float) -> set[str]:
+        """What may have changed without being bound, by what a cell has used."""
+        suspects = {name for name in used if name in self.places}
+        found: set[str] = set()
+        while suspects:
+            changed = self.look(suspects, deadline)
+            found |= changed
+            looks = [self.looks[name] for name in changed]
+            suspects = {
+                name
+                for name, look in self.looks.items()
+                if name not in found and name not in used and any(map(look.shares_with, looks))
+            }
+            used = used | suspects
+        return found
+
+    def look(self, names: set[str], deadline: float) -> set[str]:
+        """Look at variables; gives the names of those that may have changed since the last look."""
+        changed = set()
+        for name in names & self.places.keys():
+            look = look_at([self.shell.user_ns[name]], deadline)
+            if not look.is_as(self.looks.get(name)):
+                changed.add(name)
+            self.looks[name] = look
+        return changed
+
+    def go_on(self, cells: list[dict[str, Any]]) -> None:
+        """Go on from the record of another session, whose variables are all here now."""
+        self.cells = cells
+        self.compare()
+        self.look({*self.places}, time.perf_counter() + LEAST_TIME)
+
+
+def is_interpreters(name: str) -> bool:
+    """Whether a name is not the user's."""
+    return bool(INTERPRETERS_OWN.fullmatch(name) or EARLIER.fullmatch(name))
+
+
+def random_states() -> dict[str, Any]:
+    """The states of the generators of random numbers that modules have, to be compared."""
+    states: dict[str, Any] = {RANDOM: random.getstate()}
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        name, keys, *rest = numpy.get_state()
+        states[NUMPY_RANDOM] = name, keys.tobytes(), rest
+    return states
+
+
+def outside(source: str, packages: set[str], names: set[str]) -> str:
+    """What a cell uses beyond the session's variables; empty if nothing."""
+    for name in sorted(names):
+        if OUTSIDE.fullmatch(name):
+            return name
+    for package in sorted(packages):
+        if not REPEATABLE.fullmatch(package):
+            return package
+    unseeded = UNSEEDED.search(source)
+    return unseeded.group() if unseeded else ""
+
+
+def names_read(source: str) -> set[str]:
+    """The names that a cell reads or deletes, and does not bind alone."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+    return found
+
+
+def why_never(code: Any) -> str:
+    """Why code can't be run again by itself; empty if it can."""
+    if any(EARLIER.fullmatch(name) for name in names_of(code)):
+        return EARLIER_OUTPUT
+    return AWAITS if code.co_flags & inspect.CO_COROUTINE else ""
+
+
+def record_shell() -> None:
+    """Begin to record what runs in the user's IPython, once."""
+    from IPython import get_ipython
+
+    modules: Any = sys.modules  # it is found by its name there, and never imported
+    modules[RECORDER] = modules.get(RECORDER) or Recorder(get_ipython())
