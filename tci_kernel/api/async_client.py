@@ -23,8 +23,8 @@ _SETTINGS = Config(RemoteSession={"show_progress": False, "on_expiry": "migrate"
 class AsyncClient:
     """A service, and the way to sessions there. It belongs to the event loop that first uses it.
 
-    What is not given is looked up as for the kernel: in the configuration files, the environment and
-    the keyring. Nothing is sent before something is asked for.
+    What is not given is looked up as for the kernel: in the configuration files, the environment
+    and the keyring. Nothing is sent before something is asked for.
 
     >>> async with AsyncClient() as client, client.session() as session:
     ...     result = await session.run("6 * 7")

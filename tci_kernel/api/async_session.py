@@ -67,8 +67,8 @@ class AsyncSession:
     """A session at a service. It does one thing at a time, and belongs to one event loop.
 
     `AsyncClient.session` makes it. Nothing is sent, and no session begun, before something is asked
-    for. When it is closed, code that still runs is stopped, and a session that began here ends where
-    the service can do that; Together's can't, and lets it expire.
+    for. When it is closed, code that still runs is stopped, and a session that began here ends
+    where the service can do that; Together's can't, and lets it expire.
 
     Args:
         runtime: gives the way to the service.
@@ -104,7 +104,7 @@ class AsyncSession:
         self,
         code: str,
         *,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - it is the code that it ends
         answer: Callable[[Question], Awaitable[str]] | None = None,
     ) -> AsyncGenerator[Event]:
         """Run code, and yield what comes of it while it runs; its `Reply` last.
@@ -123,7 +123,7 @@ class AsyncSession:
             CellTimeout: it took longer.
             TCIError: it did not run, or what became of it is not known; `may_have_run` says which.
         """
-        execution = await self.begin(code, timeout=timeout, may_ask=answer is not None)
+        execution = await self.begin(code, limit=timeout, may_ask=answer is not None)
         try:
             with advising():
                 while (item := await execution.next()) is not None:
@@ -138,7 +138,7 @@ class AsyncSession:
         self,
         code: str,
         *,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - it is the code that it ends
         answer: Callable[[Question], Awaitable[str]] | None = None,
     ) -> Result:
         """Run code to its end, and give all that came of it.
@@ -166,23 +166,23 @@ class AsyncSession:
         if self._execution is not None:
             self._execution.interrupt()
 
-    async def begin(self, code: str, *, timeout: float | None, may_ask: bool) -> Execution:
+    async def begin(self, code: str, *, limit: float | None, may_ask: bool) -> Execution:
         """Begin what `execute` does, for who takes its events in another way; then `finish` it.
 
         Args:
             code: as of `execute`.
-            timeout: as of `execute`.
+            limit: the `timeout` of `execute`.
             may_ask: whether somebody answers its questions.
 
         Raises:
             TCIError: nothing was sent.
         """
-        if timeout is not None and not 0 < timeout < math.inf:
-            raise UsageError(f"`timeout` is {timeout!r}, and no number of seconds above 0.")
+        if limit is not None and not 0 < limit < math.inf:
+            raise UsageError(f"The timeout is {limit!r}, and no number of seconds above 0.")
         remote = await self._take()
         late, self._late = self._late, deque(maxlen=LATE)
         cell = Cell(code, self._number)
-        self._execution = Execution(remote, cell, late, timeout=timeout, may_ask=may_ask)
+        self._execution = Execution(remote, cell, late, limit=limit, may_ask=may_ask)
         return self._execution
 
     async def finish(self, execution: Execution) -> None:
@@ -197,9 +197,7 @@ class AsyncSession:
 
     # -- files -------------------------------------------------------------------------------
 
-    async def upload(
-        self, *paths: Path, to: str = ".", exclude: Sequence[str] = ()
-    ) -> Transferred:
+    async def upload(self, *paths: Path, to: str = ".", exclude: Sequence[str] = ()) -> Transferred:
         """Copy files, directories and what patterns match into the session.
 
         It begins the session if there is none yet. What is there under the same name is replaced.
@@ -215,7 +213,8 @@ class AsyncSession:
             TransferFailed: it broke off; what had arrived is whole.
             TCIError: as `execute`.
         """
-        sources = await asyncio.to_thread(find_sources, [*map(os.fspath, paths)], exclude)
+        named = [os.fspath(path) for path in paths]
+        sources = await asyncio.to_thread(find_sources, named, exclude)
         async with self._alone() as remote:
             return await _transferred(Upload(remote, sources, to))
 

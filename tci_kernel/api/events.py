@@ -6,7 +6,7 @@ the `Message` that it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -223,25 +223,13 @@ class Collector:
 
 def event_of(message: Message) -> Event:
     """The event that a message of running code stands for."""
-    content = message.content
-    match message.type:
-        case "stream":
-            return Stream(str(content["name"]), str(content["text"]))
-        case "display_data" | "update_display_data":
-            display_id = content.get("transient", {}).get("display_id")
-            is_update = message.type == "update_display_data"
-            return Display(content["data"], content.get("metadata", {}), display_id, is_update)
-        case "execute_result":
-            return Value(content["data"], content.get("metadata", {}))
-        case "clear_output":
-            return Clear(bool(content.get("wait")))
-        case "error":
-            return _error(content)
-        case "execute_reply":
-            number = content.get("execution_count")
-            error = None if content.get("status") == "ok" else _error(content)
-            return Reply(number if isinstance(number, int) else 0, error)
-    return message
+    make = _KINDS.get(message.type)
+    return message if make is None else make(message.content)
+
+
+def _display(content: Mapping[str, Any]) -> Display:
+    display_id = content.get("transient", {}).get("display_id")
+    return Display(content["data"], content.get("metadata", {}), display_id)
 
 
 def _error(content: Mapping[str, Any]) -> Error:
@@ -249,5 +237,22 @@ def _error(content: Mapping[str, Any]) -> Error:
     return Error(str(name), str(value), [str(line) for line in content.get("traceback", ())])
 
 
+def _reply(content: Mapping[str, Any]) -> Reply:
+    number = content.get("execution_count")
+    error = None if content.get("status") == "ok" else _error(content)
+    return Reply(number if isinstance(number, int) else 0, error)
+
+
 def _text(data: Mapping[str, Any]) -> str:
     return str(data.get("text/plain", ""))
+
+
+_KINDS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
+    "stream": lambda content: Stream(content["name"], content["text"]),
+    "display_data": _display,
+    "update_display_data": lambda content: replace(_display(content), is_update=True),
+    "execute_result": lambda content: Value(content["data"], content.get("metadata", {})),
+    "clear_output": lambda content: Clear(bool(content.get("wait"))),
+    "error": _error,
+    "execute_reply": _reply,
+}

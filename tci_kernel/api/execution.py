@@ -42,7 +42,7 @@ class Execution:
         session: where it runs.
         cell: the code; its `frontend` is added if it may ask.
         late: what came in the session after the code before had ended; goes first.
-        timeout: seconds that it may take; as long as is set if None.
+        limit: seconds that it may take; as long as is set if None.
         may_ask: whether somebody answers its questions.
 
     Attributes:
@@ -55,12 +55,12 @@ class Execution:
         cell: Cell,
         late: Iterable[Message],
         *,
-        timeout: float | None,
+        limit: float | None,
         may_ask: bool,
     ) -> None:
         self.number = cell.number
         self._session = session
-        self._timeout = timeout
+        self._limit = limit
         self._items: asyncio.Queue[Event | Asking | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(WAITING)
         self._is_interrupted = self._is_left = False
@@ -113,7 +113,7 @@ class Execution:
     async def _run(self, cell: Cell) -> None:
         default = self._session.cell_timeout
         try:
-            self._session.cell_timeout = self._timeout or default
+            self._session.cell_timeout = self._limit or default
             async with aclosing(self._session.run(cell)) as messages:
                 async for message in messages:
                     await self._put(message)
@@ -153,7 +153,7 @@ class _Frontend:
 
     async def ask(self, prompt: str, *, hidden: bool) -> str:
         """See `Frontend.ask`."""
-        answered = self._loop.create_future()
+        answered: asyncio.Future[str] = self._loop.create_future()
         self._items.put_nowait(Asking(Question(prompt, hidden), answered))
         return await answered
 

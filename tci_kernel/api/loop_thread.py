@@ -54,13 +54,18 @@ class LoopThread:
         """Cancel what runs, and end the thread. From any thread, once.
 
         Args:
-            last: is run first, for who can't be told how it ends.
+            last: is run first, for who can't wait for how it ends.
         """
         with self._lock:
             self._is_closed = True
             self._loop.call_soon_threadsafe(self._end, last)
         if threading.current_thread() is not self._thread:  # which may be the one that tidies up
             self._thread.join(JOIN_LIMIT)
+
+    def abandon(self) -> None:
+        """Take no more calls, and leave the thread to end with the process."""
+        with self._lock:
+            self._is_closed = True
 
     # -- in the thread -----------------------------------------------------------------------
 
@@ -97,9 +102,4 @@ class LoopThread:
             self._loop.stop()
         else:
             self._last = self._loop.create_task(last)
-            self._last.add_done_callback(self._stop)
-
-    def _stop(self, last: asyncio.Task[object]) -> None:
-        if not last.cancelled():
-            last.exception()  # asyncio complains of one that nobody has asked for
-        self._loop.stop()
+            self._last.add_done_callback(lambda _: self._loop.stop())

@@ -1,7 +1,8 @@
-"""The Python API for programs without an event loop: the way to a service, and to sessions there."""
+"""The Python API for scripts and notebooks: the way to a service, and to sessions there."""
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Mapping
 from typing import Self
@@ -16,8 +17,8 @@ class Client:
     """A service, and the way to sessions there: as `AsyncClient`, for scripts and notebooks.
 
     Its work is done in a thread of its own, so that any thread may call it, also one whose event
-    loop is running. One that is not closed is closed when nothing uses it any more, and when the
-    program ends.
+    loop is running. One that is not closed is closed when nothing uses it any more. The end of the
+    program does not wait for that: sessions are left as they are then, with what runs in them.
 
     >>> with Client() as client, client.session() as session:
     ...     result = session.run("6 * 7")
@@ -81,5 +82,12 @@ class Client:
 
 
 def _tidy_up(client: AsyncClient, loop: LoopThread) -> None:
-    """Close a client that nobody has closed. When the program ends, some of it is gone already."""
-    loop.close(client.aclose())
+    """Close a client that nobody has closed.
+
+    When the program ends, no threads can be had any more, and so no connection: its sessions stay,
+    and a local server is tidied up after, as one whose process was killed.
+    """
+    if threading.main_thread().is_alive():
+        loop.close(client.aclose())
+    else:
+        loop.abandon()

@@ -1,10 +1,10 @@
-"""A session, for programs without an event loop."""
+"""A session, for scripts and notebooks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from tci_kernel.api.async_session import AsyncSession, Path, Transferred, advising
 from tci_kernel.api.events import Collector, Event, Question, Result
@@ -14,22 +14,19 @@ from tci_kernel.core.cell import END_OF_INPUT
 from tci_kernel.core.errors import UsageError
 from tci_kernel.transfer.listing import Entry
 
-if TYPE_CHECKING:
-    from tci_kernel.api.sync_client import Client
-
 
 class Session:
-    """As `AsyncSession`, for programs without an event loop. Any thread may call it.
+    """As `AsyncSession`, for scripts and notebooks. Any thread may call it.
 
     `Client.session` makes it.
 
     Args:
         session: what it is a face of.
         loop: runs that.
-        client: lives as long as its sessions.
+        client: is closed where nothing has it any more; so its sessions have it.
     """
 
-    def __init__(self, session: AsyncSession, loop: LoopThread, client: Client) -> None:
+    def __init__(self, session: AsyncSession, loop: LoopThread, client: object) -> None:
         self._session = session
         self._loop = loop
         self._client = client
@@ -61,8 +58,7 @@ class Session:
             CellTimeout: it took longer.
             TCIError: it did not run, or what became of it is not known; `may_have_run` says which.
         """
-        may_ask = answer is not None
-        begun = self._session.begin(code, timeout=timeout, may_ask=may_ask)
+        begun = self._session.begin(code, limit=timeout, may_ask=answer is not None)
         execution = self._loop.call(begun)
         try:
             with advising():
