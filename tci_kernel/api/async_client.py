@@ -8,7 +8,8 @@ from typing import Self
 
 from traitlets.config import Config, Configurable
 
-from tci_kernel.api.async_session import AsyncSession, advising
+from tci_kernel.api.advice import advising
+from tci_kernel.api.async_session import AsyncSession
 from tci_kernel.client.schema import SessionInfo
 from tci_kernel.config.settings import Settings
 from tci_kernel.core.errors import ConfigurationError, UsageError

@@ -6,61 +6,29 @@ import asyncio
 import math
 import os
 from collections import deque
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Self
 
+from tci_kernel.api.advice import advising
 from tci_kernel.api.events import Collector, Event, Question, Result
 from tci_kernel.api.execution import Asking, Execution
+from tci_kernel.api.transfers import Path, Transferred, transferred
 from tci_kernel.core.cell import END_OF_INPUT, Cell
-from tci_kernel.core.errors import MissingKey, SessionExpired, TCIError, UsageError
+from tci_kernel.core.errors import TCIError, UsageError
 from tci_kernel.core.messages import Message
 from tci_kernel.runtime import Runtime
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.download import Download
 from tci_kernel.transfer.listing import Entry, check_session, listing, remove
 from tci_kernel.transfer.sources import find_sources
-from tci_kernel.transfer.transfer import Transfer
 from tci_kernel.transfer.upload import Upload
-
-Path = str | os.PathLike[str]
 
 # Seconds that a session has to end in when it is closed; else it ends by itself, in its time.
 END_LIMIT = 5.0
 
 # Messages that are kept of what comes in a session while nothing runs in it.
 LATE = 1_000
-
-_ADVICE: Mapping[type[TCIError], str] = {
-    MissingKey: "Run 'tci-kernel login', set the environment variable TOGETHER_API_KEY, or give "
-    "an `api_key`. With `local=True` there is no need for one.",
-    SessionExpired: "What is run next begins a new session.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Transferred:
-    """What a transfer has done.
-
-    Attributes:
-        sizes: bytes of each file that has arrived, by its path below the destination.
-        left_out: what was found and can't be transferred, a sentence each.
-        there: files that would have been copied onto themselves, where the session works in a
-            directory of this computer.
-    """
-
-    sizes: Mapping[str, int]
-    left_out: Sequence[str]
-    there: Sequence[str]
 
 
 class AsyncSession:
@@ -91,7 +59,9 @@ class AsyncSession:
         self._execution: Execution | None = None
         self._late: deque[Message] = deque(maxlen=LATE)
         self._number = 1
-        self._is_busy = self._is_closed = False
+        self._is_closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def id(self) -> str:
@@ -193,7 +163,7 @@ class AsyncSession:
             self._number = execution.number + 1
             if self._execution is execution:
                 self._execution = None
-                self._is_busy = False
+                self._idle.set()
 
     # -- files -------------------------------------------------------------------------------
 
@@ -216,7 +186,7 @@ class AsyncSession:
         named = [os.fspath(path) for path in paths]
         sources = await asyncio.to_thread(find_sources, named, exclude)
         async with self._alone() as remote:
-            return await _transferred(Upload(remote, sources, to))
+            return await transferred(Upload(remote, sources, to))
 
     async def download(self, *paths: str, to: Path = ".", force: bool = False) -> Transferred:
         """Copy files, directories and what patterns match from the session.
@@ -233,7 +203,7 @@ class AsyncSession:
         """
         async with self._alone() as remote:
             check_session(remote)
-            return await _transferred(Download(remote, paths, os.fspath(to), force=force))
+            return await transferred(Download(remote, paths, os.fspath(to), force=force))
 
     async def files(self, path: str = ".") -> list[Entry]:
         """What is in a directory of the session, or the one entry of a file.
@@ -262,13 +232,14 @@ class AsyncSession:
     # -- its end -----------------------------------------------------------------------------
 
     async def aclose(self) -> None:
-        """Stop what runs, and let go of the session; it ends as the class says."""
+        """Stop code that runs, wait for a transfer, and let go of the session; see the class."""
         if self._is_closed:
             return
         self._is_closed = True
-        remote, self._remote = self._remote, None
         if self._execution is not None:
             await self.finish(self._execution)
+        await self._idle.wait()
+        remote, self._remote = self._remote, None
         if remote is not None:
             self._joined = remote.id or ""
             if remote.is_own and remote.can_end and not self._keep:
@@ -287,20 +258,20 @@ class AsyncSession:
     # -- the session below -------------------------------------------------------------------
 
     async def _take(self) -> RemoteSession:
-        """The session, for one thing at a time: until `_is_busy` is false again."""
-        if self._is_closed:
-            raise UsageError("The session is closed here.", advice="`client.session(id)` joins it.")
-        if self._is_busy:
+        """The session, for one thing at a time: until it is idle again."""
+        self._check_open()
+        if not self._idle.is_set():
             raise UsageError(
-                "The session is busy: it does one thing at a time, and has not finished another.",
-                advice="Take all events of what runs, close their iteration, or use one more "
+                "The session is busy: it does one thing at a time.",
+                advice="Take all events of what runs, or close their iteration; or use one more "
                 "session.",
             )
-        self._is_busy = True
+        self._idle.clear()
         try:
             runtime = await self._runtime()
+            self._check_open()
         except BaseException:
-            self._is_busy = False
+            self._idle.set()
             raise
         if self._remote is None:
             self._remote = runtime.new_session(self._keep_late)
@@ -308,27 +279,21 @@ class AsyncSession:
                 self._remote.attach(self._joined)
         return self._remote
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise UsageError("The session is closed here.", advice="`client.session(id)` joins it.")
+
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[RemoteSession]:
-        remote = await self._take()
-        try:
-            with advising():
+        with advising():
+            remote = await self._take()
+            try:
                 yield remote
-        finally:
-            self._is_busy = False
+            finally:
+                self._idle.set()
 
     async def _keep_late(self, message: Message) -> None:
         self._late.append(message)
-
-
-@contextmanager
-def advising() -> Iterator[None]:
-    """Have errors advise who writes a script, and not who reads a notebook."""
-    try:
-        yield
-    except TCIError as error:
-        error.advice = _ADVICE.get(type(error), error.advice)
-        raise
 
 
 async def _answered(answer: Callable[[Question], Awaitable[str]], question: Question) -> str:
@@ -336,8 +301,3 @@ async def _answered(answer: Callable[[Question], Awaitable[str]], question: Ques
         return await answer(question)
     except EOFError:
         return END_OF_INPUT
-
-
-async def _transferred(transfer: Transfer) -> Transferred:
-    await transfer.run()
-    return Transferred(transfer.sizes, transfer.left_out, transfer.there)

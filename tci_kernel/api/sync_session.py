@@ -6,10 +6,12 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from typing import Self
 
-from tci_kernel.api.async_session import AsyncSession, Path, Transferred, advising
+from tci_kernel.api.advice import advising
+from tci_kernel.api.async_session import AsyncSession
 from tci_kernel.api.events import Collector, Event, Question, Result
 from tci_kernel.api.execution import Asking
 from tci_kernel.api.loop_thread import LoopThread
+from tci_kernel.api.transfers import Path, Transferred
 from tci_kernel.core.cell import END_OF_INPUT
 from tci_kernel.core.errors import UsageError
 from tci_kernel.transfer.listing import Entry
