@@ -13,7 +13,7 @@ from tci_kernel import AsyncClient, Client
 from tci_kernel.api import events
 from tci_kernel.core.errors import UsageError
 from tests.support.servers import ServerProcess
-from tests.support.waiting import PATIENCE, soon
+from tests.support.waiting import PATIENCE
 
 WAITS = """\
 import pathlib, time
@@ -79,15 +79,21 @@ async def test_a_task_that_is_cancelled_stops_the_code(client: AsyncClient, tmp_
 async def test_sessions_run_beside_each_other_and_one_is_interrupted(
     client: AsyncClient, tmp_path: Path
 ) -> None:
-    async with client.session() as first, client.session() as second:
-        waiting = asyncio.create_task(first.run(WAITS.format(go=str(tmp_path / "go"))))
-        assert (await second.run("print(6 * 7)")).stdout == "42\n"
-        await soon(lambda: first.id, "the first session has begun")
-        assert {first.id, second.id} <= {info.id for info in await client.sessions()}
-        first.interrupt()
-        result = await asyncio.wait_for(waiting, PATIENCE)
-    assert result.error is not None
-    assert result.error.name == "KeyboardInterrupt"
+    async with (
+        client.session() as first,
+        client.session() as second,
+        aclosing(first.execute(WAITS.format(go=str(tmp_path / "go")))) as stream,
+    ):
+        found: list[events.Event] = []
+        async for event in stream:
+            found.append(event)
+            if isinstance(event, events.Stream):
+                assert (await second.run("print(6 * 7)")).stdout == "42\n"
+                assert {first.id, second.id} <= {one.id for one in await client.sessions()}
+                first.interrupt()
+    assert isinstance(found[-1], events.Reply)
+    assert found[-1].error is not None
+    assert found[-1].error.name == "KeyboardInterrupt"
 
 
 async def test_questions_are_answered_by_a_coroutine(client: AsyncClient) -> None:

@@ -145,13 +145,13 @@ def test_who_leaves_the_loop_stops_the_code(live: Session, waits: str) -> None:
 
 
 def test_what_raises_in_the_loop_stops_the_code(live: Session, waits: str) -> None:
-    with (
-        pytest.raises(LookupError, match=r"^ours$"),
-        closing(live.execute(waits)) as stream,
-    ):
-        for event in stream:
+    def fail_at_output() -> None:
+        for event in live.execute(waits):
             if isinstance(event, events.Stream):
                 raise LookupError("ours")
+
+    with pytest.raises(LookupError, match=r"^ours$"):
+        fail_at_output()
 
     assert live.run("print(ended)").stdout.endswith("interrupted\n")
 
