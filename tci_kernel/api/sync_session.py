@@ -105,19 +105,19 @@ class Session:
         self._loop.call(self._interrupt())
 
     def upload(self, *paths: Path, to: str = ".", exclude: Sequence[str] = ()) -> Transferred:
-        """See `AsyncSession.upload`."""
+        """Copy files, directories and what patterns match into it. See `AsyncSession.upload`."""
         return self._loop.call(self._session.upload(*paths, to=to, exclude=exclude))
 
     def download(self, *paths: str, to: Path = ".", force: bool = False) -> Transferred:
-        """See `AsyncSession.download`."""
+        """Copy files, directories and what patterns match from it. See `AsyncSession.download`."""
         return self._loop.call(self._session.download(*paths, to=to, force=force))
 
     def files(self, path: str = ".") -> list[Entry]:
-        """See `AsyncSession.files`."""
+        """What is in a directory of it, or the one entry of a file. See `AsyncSession.files`."""
         return self._loop.call(self._session.files(path))
 
     def remove(self, *paths: str, recursive: bool = False) -> int:
-        """See `AsyncSession.remove`."""
+        """Remove what paths and patterns stand for; gives how many. See `AsyncSession.remove`."""
         return self._loop.call(self._session.remove(*paths, recursive=recursive))
 
     def close(self) -> None:
