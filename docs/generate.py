@@ -85,9 +85,9 @@ def python_api() -> str:
     kept = (Result, Transferred, Entry, SessionInfo)
     for title, classes in (("Events", EVENTS), ("What calls give", kept)):
         lines += [f"## {title}", "", "| class | fields | what it is |", "| --- | --- | --- |"]
-        for cls in classes:
-            names = ", ".join(f"`{field.name}`" for field in fields(cls))
-            lines.append(f"| `{cls.__name__}` | {names} | {_first_line(cls)} |")
+        for record in classes:
+            names = ", ".join(f"`{field.name}`" for field in fields(record))
+            lines.append(f"| `{record.__name__}` | {names} | {_first_line(record)} |")
         lines.append("")
     return "\n".join(lines[:-1]) + "\n"
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from tci_kernel.core.errors import UsageError
@@ -33,7 +34,7 @@ class LoopThread:
         """Run a coroutine, and wait for it. If the wait is interrupted, it is cancelled first.
 
         Raises:
-            UsageError: it is closed.
+            UsageError: it is closed, or was meanwhile.
             BaseException: what the coroutine raises.
         """
         result: Future[T] = Future()
@@ -50,6 +51,17 @@ class LoopThread:
                 wait([result])
             raise
 
+    def tidy_up(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run a coroutine that is of use while the loop is open, and wait for it where that can be.
+
+        Python collects garbage in any thread: in this one, nothing can be waited for.
+        """
+        if threading.current_thread() is self._thread:
+            self._start(coroutine, Future())
+        else:
+            with suppress(UsageError):
+                self.call(coroutine)
+
     def close(self, last: Coroutine[Any, Any, object] | None = None) -> None:
         """Cancel what runs, and end the thread. From any thread, once.
 
@@ -59,7 +71,7 @@ class LoopThread:
         with self._lock:
             self._is_closed = True
             self._loop.call_soon_threadsafe(self._end, last)
-        if threading.current_thread() is not self._thread:  # which may be the one that tidies up
+        if threading.current_thread() is not self._thread:  # see `tidy_up`
             self._thread.join(JOIN_LIMIT)
 
     def abandon(self) -> None:
@@ -87,7 +99,7 @@ class LoopThread:
     def _settle(self, result: Future[Any]) -> None:
         task = self._running.pop(result)
         if task.cancelled():
-            result.set_exception(asyncio.CancelledError())
+            result.set_exception(UsageError("The client was closed meanwhile."))
         elif (error := task.exception()) is not None:
             result.set_exception(error)
         else:

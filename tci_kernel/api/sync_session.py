@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Self
 
 from tci_kernel.api.advice import advising
@@ -13,7 +13,6 @@ from tci_kernel.api.execution import Asking
 from tci_kernel.api.loop_thread import LoopThread
 from tci_kernel.api.transfers import Path, Transferred
 from tci_kernel.core.cell import END_OF_INPUT
-from tci_kernel.core.errors import UsageError
 from tci_kernel.transfer.listing import Entry
 
 
@@ -70,8 +69,7 @@ class Session:
                     elif answer is not None:
                         self._loop.call(item.answer(_answered(answer, item.question)))
         finally:
-            with suppress(UsageError):  # the client was closed meanwhile, and the code stopped
-                self._loop.call(self._session.finish(execution))
+            self._loop.tidy_up(self._session.finish(execution))
 
     def run(
         self,
@@ -122,8 +120,7 @@ class Session:
 
     def close(self) -> None:
         """Stop what runs, and let go of the session; it ends as `AsyncSession` says."""
-        with suppress(UsageError):  # the client was closed, and its sessions with it
-            self._loop.call(self._session.aclose())
+        self._loop.tidy_up(self._session.aclose())
 
     def __enter__(self) -> Self:
         return self

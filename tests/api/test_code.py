@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,9 @@ from tci_kernel import Client
 from tci_kernel.api import events
 from tci_kernel.api.sync_session import Session
 from tci_kernel.core.errors import CellTimeout, CodeFailed, UsageError
-from tests.api.conftest import LIVE, WAYS
-from tests.support.waiting import until
+from tests.api.conftest import LIVE, WAYS, at
+from tests.support.servers import ServerProcess
+from tests.support.waiting import PATIENCE, until
 
 SHOWS = """\
 import sys
@@ -156,6 +159,26 @@ def test_what_raises_in_the_loop_stops_the_code(live: Session, waits: str) -> No
     assert live.run("print(ended)").stdout.endswith("interrupted\n")
 
 
+def test_an_iteration_is_garbage_in_any_thread(sessions: dict[str, Session], waits: str) -> None:
+    session = sessions["exchange"]
+    cycle: list[Any] = [session.execute(waits)]
+    next_of(cycle[0], events.Stream)
+    cycle.append(cycle)
+    del cycle
+
+    async def collect() -> None:
+        gc.collect()
+
+    session._loop.call(collect())
+
+    def printed() -> str:
+        with suppress(UsageError):  # it is busy until the code has stopped
+            return session.run("print(ended)").stdout
+        return ""
+
+    assert until(printed, "the code has stopped").endswith("interrupted\n")
+
+
 def test_much_output_is_left_behind_where_nobody_wants_it(live: Session) -> None:
     for _ in live.execute("n = 0\nwhile True:\n    n += 1\n    print(n, flush=True)"):
         break
@@ -248,3 +271,18 @@ def test_a_session_that_closes_stops_its_code(client: Client, waits: str) -> Non
             ask()
     with client.session(session.id) as joined:
         assert joined.run("print(ended)").stdout.endswith("interrupted\n")
+
+
+def test_a_client_that_closes_stops_code_of_other_threads(server: ServerProcess) -> None:
+    begun = threading.Event()
+
+    def run(busy: Session) -> None:
+        for _ in busy.execute("print('begun')\nimport time\ntime.sleep(600)"):
+            begun.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with at(server) as client:
+            running = pool.submit(run, client.session())
+            assert begun.wait(PATIENCE)
+        with pytest.raises(UsageError, match=r"closed"):
+            running.result(PATIENCE)
