@@ -145,19 +145,9 @@ class _Frontend:
 
     def __init__(self, items: asyncio.Queue[Event | Asking | None]) -> None:
         self._items = items
-        self._loop = asyncio.get_running_loop()
-
-    def show(self, message: Message) -> None:
-        """See `Frontend.show`."""
-        self._loop.call_soon_threadsafe(self._items.put_nowait, event_of(message))
 
     async def ask(self, prompt: str, *, hidden: bool) -> str:
         """See `Frontend.ask`."""
-        answered: asyncio.Future[str] = self._loop.create_future()
+        answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._items.put_nowait(Asking(Question(prompt, hidden), answered))
         return await answered
-
-    def ask_blocking(self, prompt: str, hidden: bool) -> str:
-        """See `Frontend.ask_blocking`."""
-        asked = asyncio.run_coroutine_threadsafe(self.ask(prompt, hidden=hidden), self._loop)
-        return asked.result()

@@ -16,6 +16,7 @@ from tci_kernel import Client
 from tests.api.conftest import environment
 from tests.cli.commands import Commands
 from tests.support.faulty import SESSION, faulty_server, stall
+from tests.support.kernels import kernel
 from tests.support.keyrings import FileKeyring, backend
 from tests.support.servers import ServerProcess
 from tests.support.waiting import PATIENCE, until
@@ -109,6 +110,20 @@ def test_ctrl_c_ends_a_request_that_nobody_answers(script: Script) -> None:
 
     assert process.returncode == -signal.SIGINT
     assert err.endswith("KeyboardInterrupt\n")
+
+
+def test_a_cell_of_an_ordinary_notebook_runs_code_in_a_session(
+    server: ServerProcess, home: Path
+) -> None:
+    with kernel("python3", **environment(server, home)) as notebook:
+        ran = notebook.run(
+            "import asyncio\nfrom tci_kernel import Client\n"
+            "print(asyncio.get_event_loop().is_running())\n"
+            "with Client() as client, client.session() as session:\n"
+            "    print(session.run('6 * 7').value.text)\n"
+            "    print(session.id in {listed.id for listed in client.sessions()})"
+        )
+    assert (ran.text(), ran.text("stderr")) == ("True\n42\nTrue\n", "")
 
 
 def test_the_key_is_looked_up_in_the_keyring(script: Script, tmp_path: Path) -> None:
