@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -47,19 +48,24 @@ Script = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def script(server: ServerProcess, home: Path) -> Script:
-    """Starts a script that has the shared server in its environment."""
+def script(server: ServerProcess, home: Path) -> Iterator[Script]:
+    """Starts a script that has the shared server in its environment; none outlives the test."""
+    with ExitStack() as stack:
 
-    def start(code: str, **more: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**environment(server, home), **more},
-        )
+        def start(code: str, **more: str) -> subprocess.Popen[str]:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", code],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env={**environment(server, home), **more},
+                )
+            )
+            stack.callback(process.kill)
+            return process
 
-    return start
+        yield start
 
 
 @pytest.mark.parametrize(
