@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from inspect import cleandoc
 from pathlib import Path
 
 import click
 
+from tci_kernel.api.events import Clear, Display, Error, Reply, Result, Stream, Value
+from tci_kernel.api.sync_client import Client
+from tci_kernel.api.sync_session import Session
+from tci_kernel.api.transfers import Transferred
 from tci_kernel.cli.common import CATALOGUE
 from tci_kernel.cli.root import commands
 from tci_kernel.client import failures
+from tci_kernel.client.schema import SessionInfo
 from tci_kernel.commands.run import tci
 from tci_kernel.config import settings
 from tci_kernel.config.traits import EnvironmentText
+from tci_kernel.transfer.listing import Entry
 from tests.differential.expected_differences import table as differences
 
 DIRECTORY = Path(__file__).parent
+
+# What an iteration of events gives, beside messages of Jupyter's.
+EVENTS = (Stream, Display, Value, Clear, Error, Reply)
 
 
 def configuration() -> str:
@@ -63,6 +74,49 @@ def _reference(group: click.Group, name: str, program: str) -> Iterator[str]:
         yield ""
 
 
+def python_api() -> str:
+    """The classes of the Python API: what can be called, and what that gives."""
+    lines: list[str] = []
+    for cls, name in ((Client, "client"), (Session, "session")):
+        lines += [f"## `{cls.__name__}`", "", _first_line(cls), ""]
+        lines += ["| call | what it does |", "| --- | --- |"]
+        lines += [f"| `{call}` | {about} |" for call, about in _calls(cls, name)]
+        lines.append("")
+    kept = (Result, Transferred, Entry, SessionInfo)
+    for title, classes in (("Events", EVENTS), ("What calls give", kept)):
+        lines += [f"## {title}", "", "| class | fields | what it is |", "| --- | --- | --- |"]
+        for record in classes:
+            names = ", ".join(f"`{field.name}`" for field in fields(record))
+            lines.append(f"| `{record.__name__}` | {names} | {_first_line(record)} |")
+        lines.append("")
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _calls(cls: type, name: str) -> Iterator[tuple[str, str]]:
+    """How a class and its methods are called, each with the first line of its docstring."""
+    if cls is Client:
+        yield _call(cls.__name__, cls), "Makes it; sends nothing."
+    for method, function in vars(cls).items():
+        if isinstance(function, property):
+            yield f"{name}.{method}", _first_line(function)
+        elif inspect.isfunction(function) and not method.startswith("_"):
+            yield _call(f"{name}.{method}", function), _first_line(function)
+
+
+def _call(name: str, called: Callable[..., object]) -> str:
+    """A call as it is written, without types."""
+    taken = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in inspect.signature(called).parameters.values()
+        if parameter.name != "self"
+    ]
+    return f"{name}{inspect.Signature(taken)}"
+
+
+def _first_line(described: object) -> str:
+    return (inspect.getdoc(described) or "").partition("\n")[0].partition(" See `")[0]
+
+
 def modules() -> str:
     """What each module of the package is for, a table for each of its directories."""
     package = Path(settings.__file__).parents[1]
@@ -92,6 +146,7 @@ PAGES = {
     "configuration.md": ("<!-- made from the classes' traits -->\n\n", configuration),
     "failures.md": ("<!-- made from tci_kernel/client/failures.py -->\n\n", failures.table),
     "differences.md": ("<!-- made from tests/differential -->\n\n", differences),
+    "python.md": ("<!-- made from the classes of tci_kernel/api -->\n\n", python_api),
     "tci.md": ("<!-- made from the commands of tci_kernel/commands -->\n\n", magics),
 }
 

@@ -1,7 +1,8 @@
 """A Jupyter kernel whose cells run in Together's code interpreter (TCI).
 
-The public names are few: the kernel, the client of the service and the root of the exception
-tree. They are imported on first use, so that starting a kernel loads only what it needs.
+The public names are few: the Python API, the kernel, the client of the service's HTTP and the root
+of the exception tree. They are imported on first use, so that starting a kernel loads only what it
+needs.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from tci_kernel._version import __version__
 # For type checkers: nothing is imported here that the working directory could have a file for.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tci_kernel.api.async_client import AsyncClient
+    from tci_kernel.api.sync_client import Client
     from tci_kernel.client.client import TCIClient
     from tci_kernel.core.errors import TCIError
     from tci_kernel.kernel.kernel import TCIKernel
 
-__all__ = ["TCIClient", "TCIError", "TCIKernel", "__version__"]
+__all__ = ["AsyncClient", "Client", "TCIClient", "TCIError", "TCIKernel", "__version__"]
 
 _HOMES = {
+    "AsyncClient": "tci_kernel.api.async_client",
+    "Client": "tci_kernel.api.sync_client",
     "TCIClient": "tci_kernel.client.client",
     "TCIError": "tci_kernel.core.errors",
     "TCIKernel": "tci_kernel.kernel.kernel",

@@ -62,18 +62,30 @@ class Runtime:
         self.journal = journal or Journal()
         self.open_local_shell: LocalShell | None = None
         self._server = None
-        opener = None
+        self._made_with = (parent, execution)
+        self._opener: Callable[[], Awaitable[str]] | None = None
         if local:
             from tci_kernel.server.server import LocalServer  # noqa: PLC0415 - most never need it
 
             self._server = LocalServer.embed(parent)
             self.client.base_url = self._server.base_url
             self.client.api_key = self._server.token
-            opener = self._server.open_session
+            self._opener = self._server.open_session
             self.client.use_embedded(self._server)
-        self.session = RemoteSession(self.client, opener, listener, execution, parent=parent)
+        self.session = self.new_session(listener)
         if session_id:
             self.session.attach(session_id)
+
+    def new_session(
+        self, listener: Callable[[Message], Awaitable[None]] = ignored
+    ) -> RemoteSession:
+        """A session beside the others, which is yet to begin, and to be released.
+
+        Args:
+            listener: publishes what comes of it while no cell runs in it.
+        """
+        parent, execution = self._made_with
+        return RemoteSession(self.client, self._opener, listener, execution, parent=parent)
 
     @property
     def local_shell(self) -> LocalShell:

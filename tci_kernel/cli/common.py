@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import click
 from traitlets.config import Config
@@ -13,10 +12,7 @@ from traitlets.config import Config
 from tci_kernel.client import keys
 from tci_kernel.client.client import TCIClient
 from tci_kernel.core.errors import TCIError
-from tci_kernel.kernel.catalogue import catalogue
-
-if TYPE_CHECKING:
-    from tci_kernel.kernel.app import TCIKernelApp
+from tci_kernel.kernel import configuration
 
 # How a command ends, for scripts. Documented in the help and in docs/command-line.md.
 OK = 0
@@ -31,14 +27,8 @@ GIVE_A_KEY = "Run 'tci-kernel login', or set the environment variable TOGETHER_A
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
-def _application() -> type[TCIKernelApp]:
-    from tci_kernel.kernel.app import TCIKernelApp  # noqa: PLC0415 - slow to import
-
-    return TCIKernelApp
-
-
 # What can be set.
-CATALOGUE = catalogue(_application)
+CATALOGUE = configuration.CATALOGUE
 
 
 @contextmanager

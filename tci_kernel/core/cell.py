@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tci_kernel.core.messages import Message
 
@@ -49,9 +49,6 @@ class Frontend(Protocol):
     def takes_questions(self) -> bool:
         """Whether somebody can be asked, and may be shown how far something is."""
 
-    def show(self, message: Message) -> None:
-        """Publish a message of the cell at once. From any thread."""
-
     async def ask(self, prompt: str, *, hidden: bool) -> str:
         """What the user types at a prompt.
 
@@ -59,6 +56,14 @@ class Frontend(Protocol):
             prompt: what the user reads.
             hidden: whether the typing is unseen.
         """
+
+
+@runtime_checkable
+class LocalFrontend(Frontend, Protocol):
+    """Whoever sits in front of a cell that may run in this process, and hold it up."""
+
+    def show(self, message: Message) -> None:
+        """Publish a message of the cell at once. From any thread."""
 
     def ask_blocking(self, prompt: str, hidden: bool) -> str:
         """What the user types at a prompt, for code that the event loop waits for.

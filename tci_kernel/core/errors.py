@@ -20,8 +20,9 @@
     ├── SessionExpired          the session is gone, with its variables and files
     ├── SessionChanged          the service ran the cell in another session
     ├── Interrupted             the user stopped a cell
+    ├── CodeFailed              code raised an exception, for scripts that ask for it
     ├── ReplayFailed            a cell failed when the session's cells were run again
-    ├── UsageError              a %tci line that can't be understood
+    ├── UsageError              a %tci line or a call that can't be done; nothing was sent
     ├── FileError               files that can't be transferred or removed; nothing has changed
     ├── VariableError           variables that can't be pushed or pulled; nothing has changed
     ├── TransferFailed          a transfer of files or variables that broke off on the way
@@ -33,13 +34,15 @@ Which failure raises which, and what becomes of the request, is the table in `fa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from tci_kernel.core.text import printable
+from tci_kernel.core.text import printable, without_colours
 
 __all__ = [
     "AuthenticationFailed",
     "CellTimeout",
+    "CodeFailed",
     "ConfigurationError",
     "ConnectionFailed",
     "ConnectionLost",
@@ -238,12 +241,34 @@ class Interrupted(TCIError):
         return KeyboardInterrupt.__name__
 
 
+class CodeFailed(TCIError):
+    """Code that a script has run raised an exception. Its text is the traceback, as printed there.
+
+    Args:
+        name: the exception's.
+        value: its text.
+        traceback: the texts of its traceback; may hold ANSI colours.
+
+    Attributes:
+        name: as above.
+        value: as above.
+    """
+
+    may_have_run = True
+
+    def __init__(self, name: str, value: str, traceback: Sequence[str]) -> None:
+        shown = without_colours("\n".join(traceback)) or f"{name}: {value}"
+        super().__init__(f"The code raised {name}:\n{shown}")
+        self.name = name
+        self.value = value
+
+
 class ReplayFailed(TCIError):
     """A cell failed when the session's cells were run again; what came after it did not run."""
 
 
 class UsageError(TCIError):
-    """A `%tci` line that can't be understood. Nothing was sent."""
+    """A `%tci` line, or a call of the Python API, that can't be done. Nothing was sent."""
 
 
 class FileError(TCIError):

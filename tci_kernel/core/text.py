@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from datetime import UTC, datetime
 
@@ -12,6 +13,8 @@ WIDTH = 88
 LONGEST_DAYS = 99_999
 
 _NEXT_UNIT = 1000
+
+_ANSI_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def duration(seconds: float) -> str:
@@ -56,6 +59,11 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def without_colours(text: str) -> str:
+    """Text without the codes by which a terminal colours it."""
+    return _ANSI_CODE.sub("", text)
 
 
 def wrapped(text: str, *, indent: int = 0) -> str:

@@ -28,7 +28,7 @@ _FLUSH_LIMIT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class CellFrontend:
-    """The client that sent a cell. See `Frontend`.
+    """The client that sent a cell. See `LocalFrontend`.
 
     Attributes:
         takes_questions: whether it lets its user be asked.

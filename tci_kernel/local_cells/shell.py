@@ -15,7 +15,7 @@ from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import ExecutionResult
 from IPython.utils.tokenutil import token_at_cursor
 
-from tci_kernel.core.cell import Cell
+from tci_kernel.core.cell import Cell, LocalFrontend
 from tci_kernel.core.errors import UsageError
 from tci_kernel.core.lines import LocalCell
 from tci_kernel.core.messages import Message, error_of, reply, stream
@@ -63,7 +63,7 @@ class LocalShell:
         Raises:
             UsageError: something stands behind `%%local`.
         """
-        frontend = cell.frontend
+        frontend = cell.frontend if isinstance(cell.frontend, LocalFrontend) else None
         self._publisher.show = frontend.show if frontend else lambda _message: None
         if local.words == "--help":
             self._publisher.publish(stream("stdout", HELP))

@@ -13,6 +13,7 @@ from tci_kernel.client.failures import RULES, STATUSES, failure, status_failure
 from tci_kernel.client.retry import Backoff
 from tci_kernel.core import errors
 from tci_kernel.core.errors import (
+    CodeFailed,
     Interrupted,
     MissingKey,
     RemoteCallFailed,
@@ -40,6 +41,7 @@ def classes(root: type[TCIError] = TCIError) -> Iterator[type[TCIError]]:
 
 # What each class is made of, where that is not one text.
 ARGUMENTS: dict[type[TCIError], tuple[Any, ...]] = {
+    CodeFailed: ("ValueError", "no number", ["Traceback", "ValueError: no number"]),
     MissingKey: (),
     RemoteCallFailed: ("no_such_file", "There is no file 'a'."),
     SessionChanged: (ID, ID),

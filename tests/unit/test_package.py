@@ -44,6 +44,10 @@ def test_name_that_is_not_public_is_an_attribute_error() -> None:
         ("from tci_kernel import TCIError", ["ipykernel", "httpx", "tornado", "traitlets"]),
         ("from tci_kernel import TCIClient", ["ipykernel", "httpx", "zmq"]),
         (
+            "from tci_kernel import AsyncClient, Client; Client().close()",
+            ["ipykernel", "IPython", "click", "httpx", "tornado", "zmq", "tci_kernel.kernel.app"],
+        ),
+        (
             "import tci_kernel.kernel.app",
             [
                 *("click", "httpx", "keyring", "tci_kernel.cli", "tci_kernel.client"),

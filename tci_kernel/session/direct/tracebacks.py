@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tci_kernel.core.text import without_colours
+
 _UNKNOWN_NAME = "Error"
 _NO_TEXT = "the interpreter reported an error without any text"
-
-_ANSI_CODE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 # IPython pads the class name and "Traceback" to a fixed width, so a long name leaves no space.
 _IPYTHON_HEADER = r"(?P<name>[^\s:]+?) *Traceback \(most recent call last\)$"
@@ -51,7 +51,7 @@ def parse_error(text: str) -> ParsedError:
 
     Notes added to an exception count as part of its message: the text does not tell them apart.
     """
-    plain = _ANSI_CODE.sub("", text).replace("\r\n", "\n")
+    plain = without_colours(text).replace("\r\n", "\n")
     no_exception = (_UNKNOWN_NAME, _last_line(plain) or _NO_TEXT)
     ename, evalue = _find_exception(_last_of_chain(plain)) or no_exception
     traceback = text.split("\n") if text.strip() else [f"{ename}: {evalue}"]
