@@ -17,18 +17,17 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, TCIError
 from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
 from tci_kernel.kernel.assistance import as_json
-from tci_kernel.kernel.hints import explained
-from tci_kernel.kernel.payloads import permitted
 from tci_kernel.kernel.publishing import KEPT, Publishing, is_unwanted
 from tci_kernel.kernel.session_file import SessionFile
 from tci_kernel.kernel.threads import on_main_thread
-from tci_kernel.kernel.upkeep import Upkeep
 from tci_kernel.kernel.vscode import (
     BackgroundCall,
     background_call,
     background_reply,
     without_session,
 )
+from tci_kernel.notebook.payloads import permitted
+from tci_kernel.notebook.upkeep import Upkeep
 from tci_kernel.session.journal import Journal
 from tci_kernel.session.notice import ShownOutputs
 
@@ -227,7 +226,7 @@ class TCIKernel(Publishing):
 
     async def _publish(self, cell: Cell, published: list[Message], shown: ShownOutputs) -> None:
         """Publish the messages of a cell."""
-        from tci_kernel.kernel.dispatch import run  # noqa: PLC0415 - a start does without
+        from tci_kernel.notebook.dispatch import run  # noqa: PLC0415 - a start does without
 
         runtime = self._open_runtime()
         await self._upkeep.wait()
@@ -243,7 +242,7 @@ class TCIKernel(Publishing):
                     published.append(message)
                 if message.type == "execute_reply" or is_unwanted(message, silent=cell.silent):
                     continue
-                for each in shown.publishable(explained(message)):
+                for each in shown.publishable(message):
                     await self.emit(each)
 
     # -- what the cells run in ---------------------------------------------------------------
