@@ -13,6 +13,8 @@ from tci_kernel._version import __version__
 # For type checkers: nothing is imported here that the working directory could have a file for.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from tci_kernel.client.client import TCIClient
     from tci_kernel.core.errors import TCIError
     from tci_kernel.kernel.kernel import TCIKernel
@@ -30,3 +32,13 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add `%%tci` and `%tci` to an IPython: `%load_ext tci_kernel`."""
+    import_module("tci_kernel.extension.magics").load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take them away again: `%unload_ext tci_kernel`."""
+    import_module("tci_kernel.extension.magics").unload(shell)

@@ -49,9 +49,6 @@ class Frontend(Protocol):
     def takes_questions(self) -> bool:
         """Whether somebody can be asked, and may be shown how far something is."""
 
-    def show(self, message: Message) -> None:
-        """Publish a message of the cell at once. From any thread."""
-
     async def ask(self, prompt: str, *, hidden: bool) -> str:
         """What the user types at a prompt.
 
@@ -59,6 +56,13 @@ class Frontend(Protocol):
             prompt: what the user reads.
             hidden: whether the typing is unseen.
         """
+
+
+class LocalFrontend(Frontend, Protocol):
+    """Whoever sits in front of a cell that runs in the kernel's own process."""
+
+    def show(self, message: Message) -> None:
+        """Publish a message of the cell at once. From any thread."""
 
     def ask_blocking(self, prompt: str, hidden: bool) -> str:
         """What the user types at a prompt, for code that the event loop waits for.

@@ -9,10 +9,8 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Enum
-
+from tci_kernel.config.options import NotebookOptions
 from tci_kernel.config.settings import Settings
-from tci_kernel.config.traits import EnvironmentText
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, TCIError
 from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
@@ -45,26 +43,8 @@ SHUTDOWN_LIMIT = 1.0
 HIGHEST_COUNT = 1_000_000
 
 
-class TCIKernel(Publishing):
+class TCIKernel(NotebookOptions, Publishing):
     """A Jupyter kernel that runs each cell at a TCI service, under one persistent session."""
-
-    local = Bool(
-        False,
-        help="Run the cells in a local server embedded in the kernel: no key, no network.",
-    ).tag(config=True)
-
-    session_id = EnvironmentText(
-        "TCI_SESSION_ID",
-        help="An existing session to run the cells in, instead of a new one.",
-    ).tag(config=True)
-
-    execution = Enum(
-        ("auto", "live", "direct"),
-        default_value="auto",
-        help="How cells are run. 'live': in an interpreter that is started in the session, whose "
-        "messages come while they run; 'direct': each as one request, its outputs all at its end; "
-        "'auto': live where that can be had.",
-    ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
