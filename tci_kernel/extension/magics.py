@@ -7,6 +7,7 @@ import shlex
 import threading
 from collections.abc import Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -14,6 +15,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from tci_kernel.config.options import NotebookOptions
 from tci_kernel.core.errors import TCIError
+from tci_kernel.core.lines import command_at
 from tci_kernel.extension.failure import failed, failed_with
 
 if TYPE_CHECKING:
@@ -42,9 +44,16 @@ class TCIMagics(NotebookOptions, Magics):
 
     @line_cell_magic
     def tci(self, line: str, cell: str | None = None) -> None:
-        """Run a cell in the notebook's session, or a `%tci` line.
+        """Run a cell in the notebook's session, which the first one begins; or a line about it.
 
-        '%%tci --help' and '%tci --help' say more.
+        %%tci [--local] [--session ID] [--push NAME]... [--pull NAME]...
+
+          --local         on this computer, in a server of this notebook: no key, no cost
+          --session ID    in a session that exists
+          --push NAME     copy this variable into the session first
+          --pull NAME     copy this variable from the session afterwards
+
+        The first two stay in force for what follows. %tci help lists the lines there are.
         """
         from tci_kernel.extension.arguments import Arguments, read  # noqa: PLC0415
 
@@ -64,7 +73,9 @@ class TCIMagics(NotebookOptions, Magics):
 
     def _run(self, codes: list[str], arguments: Arguments) -> None:
         worker, notebook = self._in_use()
-        work = partial(notebook.run, codes, self._shell.execution_count, arguments)
+        # Whether IPython's count has this cell in it depends on the version; `In` has it.
+        number = len(self._shell.user_ns.get("In", ())) - 1
+        work = partial(notebook.run, codes, number, arguments)
         failure = worker.run(work, notebook.stop)
         if failure is not None:
             raise failed(failure)
@@ -81,6 +92,14 @@ class TCIMagics(NotebookOptions, Magics):
             self._used = Worker(), notebook
             self._process = os.getpid()
         return self._used
+
+    def complete(self, _shell: InteractiveShell, event: SimpleNamespace) -> list[str]:
+        """What completes the word at the cursor of a `%tci` line, as IPython asks for it."""
+        line = command_at(event.text_until_cursor, len(event.text_until_cursor))
+        if line is None:
+            return []
+        worker, notebook = self._in_use()
+        return worker.run(lambda _calls: notebook.complete(line), lambda: None)
 
     def close(self, *, ends_session: bool) -> None:
         """Let go of what is held.
@@ -108,6 +127,7 @@ def load(shell: InteractiveShell) -> None:
     """Add the magics to an IPython."""
     magics = TCIMagics(shell)
     shell.register_magics(magics)
+    shell.set_hook("complete_command", magics.complete, str_key=f"%{_NAME}")
     _loaded.add(magics)
 
 
@@ -117,6 +137,7 @@ def unload(shell: InteractiveShell) -> None:
     magics = manager.registry.pop(TCIMagics.__name__)
     for kind in ("line", "cell"):
         del manager.magics[kind][_NAME]
+    del shell.strdispatchers["complete_command"].strs[f"%{_NAME}"]
     shell.configurables.remove(magics)
     _loaded.discard(magics)
     magics.close(ends_session=False)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from traitlets.config import Config, Configurable
 
+from tci_kernel.commands.completion import complete
 from tci_kernel.config.settings import Catalogue, Layer, Settings, merged
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, MissingKey, TCIError, UsageError
@@ -130,6 +131,16 @@ class Notebook:
                 if failure is not None:
                     return failure
         return None
+
+    async def complete(self, line: str) -> list[str]:
+        """What completes the last word of a `%tci` line; names in the session while no cell runs.
+
+        Args:
+            line: what stands between `%tci` and the cursor.
+        """
+        session = None if self._running is not None else self.session
+        found: list[str] = (await complete(line, len(line), session, self._names))["matches"]
+        return found
 
     def stop(self) -> None:
         """Stop the running cell where it runs; what runs nowhere yet is cancelled."""

@@ -131,8 +131,10 @@ class Worker:
         done.add_done_callback(lambda _: calls.end())
         try:
             calls.serve()
-        finally:
-            done.cancel()  # without effect on what has ended
+        except BaseException:
+            calls.stop()
+            calls.serve()  # what waits for an answer would wait for ever
+            raise
         return done.result()
 
     def finish(self, last: Coroutine[Any, Any, None], limit: float) -> None:
