@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -96,6 +97,7 @@ class Notebook:
         self._turn = asyncio.Lock()
         self._running: asyncio.Task[Message] | None = None
         self._emit: Callable[[Message], Awaitable[None]] = self._show_late
+        self._context = copy_context()
 
     @property
     def session(self) -> RemoteSession | None:
@@ -168,7 +170,8 @@ class Notebook:
         async def emit(message: Message) -> None:
             await calls.make(partial(self._screen.show, message))
 
-        self._emit = emit
+        # It is that of the thread which waits: by it ipykernel tells whose an output is.
+        self._emit, self._context = emit, copy_context()
         self._running = asyncio.create_task(self._publish(cell, arguments, entry.shown, errors))
         try:
             ended = await self._running
@@ -216,8 +219,8 @@ class Notebook:
         return ended
 
     async def _show_late(self, message: Message) -> None:
-        """Show what comes while no cell waits, below the one in which its coming was arranged."""
-        self._screen.show(message)
+        """Show what comes while no cell waits, below the last one."""
+        self._context.run(self._screen.show, message)
 
     # -- what the cells run in ---------------------------------------------------------------
 
