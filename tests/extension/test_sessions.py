@@ -52,7 +52,7 @@ def test_nothing_is_sent_before_a_cell_asks_for_it(
         assert proxy.executions() == 0
         done(driver, "%%tci\nx = 1")
         assert proxy.executions() >= 1
-        assert "Begun here  1 session\n" in shown(driver.run("%tci"))
+        assert re.search("^Begun here +1 session$", shown(driver.run("%tci")), re.MULTILINE)
 
 
 def test_a_session_that_began_here_ends_with_the_notebook(

@@ -40,9 +40,9 @@ class Terminal:
             self.child.sendline(line)
 
     def expect(self, words: str) -> str:
-        """Wait for words; gives what stood before them."""
+        """Wait for words; gives what stood before them, without its colours."""
         self.child.expect(re.escape(words))
-        return str(self.child.before)
+        return re.sub(r"\x1b\[[0-9;]*m", "", str(self.child.before))
 
 
 @pytest.fixture(scope="module")
