@@ -13,13 +13,13 @@ from typing import Any, Protocol
 from traitlets.config import Config, Configurable
 
 from tci_kernel.commands.completion import complete
-from tci_kernel.config.settings import Catalogue, Layer, Settings, merged
+from tci_kernel.config.settings import merged
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, MissingKey, TCIError, UsageError
 from tci_kernel.core.messages import Message, error_of, reply, stream
-from tci_kernel.core.text import wrapped
 from tci_kernel.extension.arguments import Arguments
 from tci_kernel.extension.screen import Screen
+from tci_kernel.extension.settings import read
 from tci_kernel.extension.worker import Calls
 from tci_kernel.local_cells.names import LocalNames
 from tci_kernel.notebook.dispatch import run
@@ -30,18 +30,6 @@ from tci_kernel.session.automatic import Execution
 from tci_kernel.session.journal import Journal
 from tci_kernel.session.notice import ShownOutputs
 from tci_kernel.session.session import RemoteSession
-
-# What can be set here: in tci_kernel_config.py, whose other settings are the kernel's, and in
-# IPython's own configuration.
-CATALOGUE = Catalogue(
-    {
-        "TCIMagics": "tci_kernel.extension.magics",
-        "RemoteSession": "tci_kernel.session.session",
-        "TCIClient": "tci_kernel.client.client",
-        "LocalServer": "tci_kernel.server.server",
-    },
-    others=None,
-)
 
 _NO_KEY = (
     "Run 'tci-kernel login', or set the environment variable TOGETHER_API_KEY; '%%tci --local' "
@@ -237,8 +225,7 @@ class Notebook:
                 fate="The code did not run.",
             )
         runtime = self._runtime
-        moves = runtime is not None and (bool(session_id) if runtime.local else local)
-        if runtime is not None and moves:
+        if runtime is not None and self._moves(runtime, arguments):
             if runtime.session.id is not None:
                 raise UsageError(
                     f"This notebook's cells run in {runtime.session.id} of "
@@ -254,19 +241,21 @@ class Notebook:
             self._runtime.session.attach(session_id)
         return self._runtime
 
+    @staticmethod
+    def _moves(runtime: Runtime, arguments: Arguments) -> bool:
+        """Whether a cell can't run in what is there: that is elsewhere, or has no key yet."""
+        if runtime.local:
+            return bool(arguments.session_id)
+        return arguments.local or not (runtime.session.id or runtime.client.api_key)
+
     def _made(self, local: bool, session_id: str) -> Runtime:
-        layers, problems = CATALOGUE.read_files()
-        source = "IPython's configuration"
-        config, wrong = CATALOGUE.checked(self._options.config, source)
-        layers.append(Layer(source, config))
-        if problems or wrong:
-            self._notes += ["Settings that can't be used, and are left out:"]
-            self._notes += map(wrapped, [*problems, *wrong])
+        settings, problems = read(self._options.config)
+        self._notes += problems
         runtime = Runtime(
-            Configurable(config=merged(layers)),
+            Configurable(config=merged(settings.layers)),
             local=local,
             session_id="" if local else session_id,
-            settings=Settings(CATALOGUE, layers),
+            settings=settings,
             journal=self._journal,
             execution=Execution(self._options.execution),
             listener=self._listen,

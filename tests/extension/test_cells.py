@@ -68,9 +68,12 @@ def test_an_error_fails_the_cell_with_the_traceback_of_the_session(each: KernelD
     assert (cell.reply["status"], cell.reply["ename"]) == ("error", "ZeroDivisionError")
 
 
-def test_cells_that_wait_behind_a_failed_one_do_not_run(each: KernelDriver) -> None:
-    failing = each.client.execute("%%tci\nraise ValueError('no')", stop_on_error=True)
+def test_cells_that_wait_behind_a_failed_one_do_not_run(each: KernelDriver, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    code = f"%%tci\n{WAIT.format(path=str(go))}raise ValueError('no')"
+    failing = each.client.execute(code, stop_on_error=True)
     waiting = each.client.execute("%%tci\nran = True", stop_on_error=True)
+    go.touch()
 
     assert each.finish(failing).reply["ename"] == "ValueError"
     assert each.finish(waiting).reply["status"] == "aborted"

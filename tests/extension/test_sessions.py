@@ -122,7 +122,8 @@ def test_what_is_set_in_ipython_and_in_the_files_of_jupyter_counts(
 ) -> None:
     (tmp_path / "tci_kernel_config.py").write_text(
         "c.RemoteSession.cell_timeout = 77\nc.RemoteSession.retry_for = 'long'\n"
-        "c.TCIKernel.local = False\nc.TCIKernelApp.log_level = 30\n"
+        "c.RemoteSession.autosave_minutes = 0.01\nc.TCIKernel.local = False\n"
+        "c.TCIKernelApp.log_level = 30\n"
     )
     with kernel("python3", JUPYTER_CONFIG_DIR=str(tmp_path)) as driver:
         done(driver, LOAD)
@@ -137,6 +138,8 @@ def test_what_is_set_in_ipython_and_in_the_files_of_jupyter_counts(
         table = re.sub(" +", " ", shown(driver.run("%tci config")))
         assert "TCIMagics.local True IPython's configuration" in table
         assert "RemoteSession.cell_timeout 77" in table
+        saved = "import os; print(os.path.exists('autosave.tci'))"
+        until(lambda: driver.run(saved).text() == "True\n", "state that is saved by itself")
 
 
 def test_the_key_is_asked_for_where_somebody_sits(server: ServerProcess) -> None:
@@ -146,6 +149,11 @@ def test_the_key_is_asked_for_where_somebody_sits(server: ServerProcess) -> None
         assert asked["content"] == {"prompt": "Together API key: ", "password": True}
         driver.client.input(server.token)
         assert driver.finish(cell).text() == "ran\n"
+        driver.run("%reload_ext tci_kernel")
+        assert driver.run("%%tci\n1").reply["ename"] == "MissingKey"
+        # It may be set in the notebook, at any time.
+        done(driver, f"import os; os.environ['TOGETHER_API_KEY'] = {server.token!r}")
+        assert driver.run("%%tci\nprint('ran')").text() == "ran\n"
 
 
 def test_a_service_that_has_no_more_than_the_contract_runs_cells_live(
