@@ -140,7 +140,9 @@ class Worker:
     def finish(self, last: Coroutine[Any, Any, None], limit: float) -> None:
         """Do something last on the event loop, in so many seconds, and end it."""
         done = asyncio.run_coroutine_threadsafe(last, self._loop)
-        with suppress(TimeoutError):
-            done.result(limit)
-        self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join(JOIN_LIMIT)
+        try:
+            with suppress(TimeoutError):
+                done.result(limit)
+        finally:
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._thread.join(JOIN_LIMIT)

@@ -145,6 +145,10 @@ def test_what_is_set_in_ipython_and_in_the_files_of_jupyter_counts(
 def test_the_key_is_asked_for_where_somebody_sits(server: ServerProcess) -> None:
     with notebook(server.base_url, "") as driver:
         cell = driver.client.execute("%%tci\nprint('ran')", allow_stdin=True)
+        driver.client.get_stdin_msg(timeout=PATIENCE)
+        driver.interrupt()
+        assert driver.finish(cell).reply["evalue"] == "nothing was sent: there is no key."
+        cell = driver.client.execute("%%tci\nprint('ran')", allow_stdin=True)
         asked = driver.client.get_stdin_msg(timeout=PATIENCE)
         assert asked["content"] == {"prompt": "Together API key: ", "password": True}
         driver.client.input(server.token)
