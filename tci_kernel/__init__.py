@@ -14,6 +14,8 @@ from tci_kernel._version import __version__
 # For type checkers: nothing is imported here that the working directory could have a file for.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from tci_kernel.api.async_client import AsyncClient
     from tci_kernel.api.sync_client import Client
     from tci_kernel.client.client import TCIClient
@@ -35,3 +37,13 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add `%%tci` and `%tci` to an IPython: `%load_ext tci_kernel`."""
+    import_module("tci_kernel.extension.magics").load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take them away again: `%unload_ext tci_kernel`."""
+    import_module("tci_kernel.extension.magics").unload(shell)

@@ -13,13 +13,14 @@ from tci_kernel.client.client import TCIClient
 from tci_kernel.client.keys import KeyOrigin
 from tci_kernel.config.settings import Settings
 from tci_kernel.core.cell import END_OF_INPUT, Cell
-from tci_kernel.core.errors import TCIError
+from tci_kernel.core.errors import TCIError, UsageError
 from tci_kernel.core.messages import Message
 from tci_kernel.session.automatic import Execution
 from tci_kernel.session.journal import Journal
 from tci_kernel.session.session import RemoteSession, ignored
 
 if TYPE_CHECKING:
+    from tci_kernel.local_cells.names import LocalNames
     from tci_kernel.local_cells.shell import LocalShell
 
 
@@ -34,6 +35,7 @@ class Runtime:
         journal: of the cells that run; None for one of its own.
         execution: how cells are run.
         listener: publishes what comes of the session while no cell runs in it.
+        names: the variables on this computer; None for those of `%%local` cells.
 
     Attributes:
         journal: what ran.
@@ -55,12 +57,14 @@ class Runtime:
         journal: Journal | None = None,
         execution: Execution = Execution.AUTO,
         listener: Callable[[Message], Awaitable[None]] = ignored,
+        names: LocalNames | None = None,
     ) -> None:
         self.client = TCIClient(parent=parent)
         self.local = local
         self.settings = settings
         self.journal = journal or Journal()
         self.open_local_shell: LocalShell | None = None
+        self._names = names
         self._server = None
         self._made_with = (parent, execution)
         self._opener: Callable[[], Awaitable[str]] | None = None
@@ -89,12 +93,27 @@ class Runtime:
 
     @property
     def local_shell(self) -> LocalShell:
-        """The IPython in this process, made on first use."""
+        """The IPython in this process, made on first use.
+
+        Raises:
+            UsageError: the user has one of their own here.
+        """
+        if self._names is not None:
+            raise UsageError(
+                "%%local is for notebooks on the kernel tci.",
+                fate="The code did not run.",
+                advice="In this one, a cell without %%tci runs on this computer.",
+            )
         if self.open_local_shell is None:
             from tci_kernel.local_cells.shell import LocalShell  # noqa: PLC0415
 
             self.open_local_shell = LocalShell()
         return self.open_local_shell
+
+    @property
+    def local_names(self) -> LocalNames:
+        """The variables on this computer."""
+        return self._names or self.local_shell
 
     async def open(self) -> None:
         """Begin a session where that costs nothing.

@@ -20,7 +20,7 @@ from tci_kernel.remote.names import paths
 from tci_kernel.transfer.names import path_names, variable_names
 
 if TYPE_CHECKING:
-    from tci_kernel.local_cells.shell import LocalShell
+    from tci_kernel.local_cells.names import LocalNames
     from tci_kernel.session.session import RemoteSession
 
 # What stands before the cursor since the last blank that is neither quoted nor escaped.
@@ -28,7 +28,7 @@ _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"?|'[^']*'?)*$""")
 
 
 async def complete(
-    line: str, cursor_pos: int, session: RemoteSession | None, shell: LocalShell | None
+    line: str, cursor_pos: int, session: RemoteSession | None, names: LocalNames | None
 ) -> dict[str, Any]:
     """Complete the word at the cursor.
 
@@ -36,7 +36,7 @@ async def complete(
         line: what stands between `%tci` and the cursor.
         cursor_pos: the cursor's position in the whole cell, in code points.
         session: the session whose names are completed; None where it can't be asked.
-        shell: the local IPython, if there is one.
+        names: the variables on this computer, if there are any.
 
     Returns:
         the content of a `complete_reply`.
@@ -48,7 +48,7 @@ async def complete(
     )
     if word.startswith("--") and "=" in word:  # an option's value, which alone is completed
         start += word.index("=") + 1
-    found = [(text, kind) for item in items for text, kind in await _texts(item, session, shell)]
+    found = [(text, kind) for item in items for text, kind in await _texts(item, session, names)]
     typed = [
         {"text": text, "type": kind, "signature": "", "start": start, "end": cursor_pos}
         for text, kind in found
@@ -68,7 +68,7 @@ def _word(line: str) -> str:
 
 
 async def _texts(
-    item: CompletionItem, session: RemoteSession | None, shell: LocalShell | None
+    item: CompletionItem, session: RemoteSession | None, names: LocalNames | None
 ) -> list[tuple[str, str]]:
     """What an item stands for, as it is typed, and of what kind it is."""
     typed = item.value
@@ -78,7 +78,7 @@ async def _texts(
         case REMOTE_PATH.kind:
             return [(quote(name), "path") for name in await _there(path_names, session, typed)]
         case LOCAL_VARIABLE.kind:
-            return [(name, "instance") for name in shell.variables(typed)] if shell else []
+            return [(name, "instance") for name in names.variables(typed)] if names else []
         case REMOTE_VARIABLE.kind:
             return [(name, "instance") for name in await _there(variable_names, session, typed)]
     return [(typed, "option" if typed.startswith("-") else "command")]

@@ -6,7 +6,7 @@ import io
 import shlex
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,7 @@ from tci_kernel.core.messages import stream
 if TYPE_CHECKING:
     from tci_kernel.runtime import Runtime
 
-__all__ = ["MODULES", "run", "tci"]
+__all__ = ["MODULES", "called", "run", "tci"]
 
 # What each module adds to the group, by being imported.
 MODULES = (sessions, files, variables, state, journal, settings)
@@ -37,25 +37,37 @@ async def run(words: str, runtime: Runtime, cell: Cell) -> Messages:
         UsageError: the line can't be understood; the text names the mistake.
         TCIError: as the command itself.
     """
-    printed = io.StringIO()
-    try:
-        with redirect_stdout(printed):  # a command's help
-            messages = tci.main(
-                shlex.split(words),
-                prog_name="%tci",
-                standalone_mode=False,
-                obj=Invocation(runtime, cell),
-            )
-    except ValueError as error:
-        raise UsageError(f"%tci {words}: {error}.", advice="Check the quotes.") from error
-    except click.ClickException as error:
-        raise _usage_error(error) from error
-    if printed.getvalue():
-        yield stream("stdout", printed.getvalue())
+    messages, printed = called(tci, words, Invocation(runtime, cell))
+    if printed:
+        yield stream("stdout", printed)
     if isinstance(messages, AsyncGenerator):
         async with aclosing(messages):
             async for message in messages:
                 yield message
+
+
+def called(command: click.Command, words: str, invocation: object = None) -> tuple[Any, str]:
+    """What a command returns to a line of words, and its help if they ask for that.
+
+    Args:
+        command: its name stands before the words.
+        words: quotes are those of a shell.
+        invocation: what the command is called with.
+
+    Raises:
+        UsageError: the line can't be understood; the text names the mistake.
+    """
+    name, printed = str(command.name), io.StringIO()
+    try:
+        with redirect_stdout(printed):  # where click writes help
+            given = command.main(
+                shlex.split(words), prog_name=name, standalone_mode=False, obj=invocation
+            )
+    except ValueError as error:
+        raise UsageError(f"{name} {words}: {error}.", advice="Check the quotes.") from error
+    except click.ClickException as error:
+        raise _usage_error(error) from error
+    return given, printed.getvalue()
 
 
 def _usage_error(error: click.ClickException) -> UsageError:

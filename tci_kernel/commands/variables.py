@@ -1,4 +1,4 @@
-"""`%tci push` and `pull`: variables, by value, between `%%local` cells and the session."""
+"""`%tci push` and `pull`: variables, by value, between this computer and the session."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ _CONTAINERS = (list, tuple, dict, set, frozenset, str, bytes)
 @command("push")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=LOCAL_VARIABLE)
 async def push(invocation: Invocation, names: Sequence[str]) -> Messages:
-    """Copy variables of the %%local cells into the session, by value."""
+    """Copy variables of this computer into the session, by value.
+
+    They are those of the %%local cells; in a notebook that has %%tci cells, the notebook's own.
+    """
     names = check_names(names)
-    namespace = invocation.runtime.local_shell.namespace
+    namespace = invocation.runtime.local_names.namespace
     data = await asyncio.to_thread(encode_variables, names, namespace)
     transfer = Push(await invocation.session(), data)
     report = partial(_report, transfer, "Pushed", namespace)
@@ -41,13 +44,16 @@ async def push(invocation: Invocation, names: Sequence[str]) -> Messages:
 @command("pull")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=REMOTE_VARIABLE)
 async def pull(invocation: Invocation, names: Sequence[str]) -> Messages:
-    """Copy variables of the session to the %%local cells, by value."""
+    """Copy variables of the session to this computer, by value.
+
+    They go to the %%local cells; in a notebook that has %%tci cells, to the notebook itself.
+    """
     names = check_names(names)
     session = await invocation.session()
     session.raise_expired()
     if not session.takes_hidden_cells:
         raise VariableError("There is no session yet, and so there are no variables in it.")
-    namespace = invocation.runtime.local_shell.namespace
+    namespace = invocation.runtime.local_names.namespace
     transfer = Pull(session, names, namespace)
     report = partial(_report, transfer, "Pulled", namespace)
     async with aclosing(watched(transfer, invocation.notice(), "Pulling", report)) as messages:

@@ -75,13 +75,14 @@ class Catalogue:
     Args:
         homes: the classes of this package: the module of each, by its name. It is imported when
             the class is first asked for, which most starts of a kernel never do.
-        others: gives classes that can be set as well, and so can their bases.
+        others: gives classes that can be set as well, and so can their bases; None where what is
+            set of other classes is no concern of this process.
     """
 
     def __init__(
         self,
         homes: Mapping[str, str],
-        others: Callable[[], Sequence[type[HasTraits]]] = tuple,
+        others: Callable[[], Sequence[type[HasTraits]]] | None = tuple,
     ) -> None:
         self._homes = homes
         self._others = others
@@ -144,6 +145,8 @@ class Catalogue:
     def _problem(self, section: str, name: str, value: object) -> str | None:
         """What is wrong with a setting, in a sentence; None if nothing is."""
         cls = self._class_named(section)
+        if cls is None and self._others is None:
+            return None
         trait = cls.class_traits(config=True).get(name) if cls is not None else None
         if cls is None or trait is None:
             full_name = f"{section}.{name}" if section else name
@@ -153,7 +156,8 @@ class Catalogue:
     def _class_named(self, name: str) -> type[HasTraits] | None:
         if name in self._homes:
             return _imported(self._homes[name], name)
-        bases = (base for cls in self._others() for base in cls.mro())
+        others = () if self._others is None else self._others()
+        bases = (base for cls in others for base in cls.mro())
         return next((base for base in bases if base.__name__ == name), None)
 
     def _suggestion(self, section: str, name: str) -> str:

@@ -9,26 +9,23 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Enum
-
+from tci_kernel.config.options import NotebookOptions
 from tci_kernel.config.settings import Settings
-from tci_kernel.config.traits import EnvironmentText
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted, TCIError
 from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
 from tci_kernel.kernel.assistance import as_json
-from tci_kernel.kernel.hints import explained
-from tci_kernel.kernel.payloads import permitted
 from tci_kernel.kernel.publishing import KEPT, Publishing, is_unwanted
 from tci_kernel.kernel.session_file import SessionFile
 from tci_kernel.kernel.threads import on_main_thread
-from tci_kernel.kernel.upkeep import Upkeep
 from tci_kernel.kernel.vscode import (
     BackgroundCall,
     background_call,
     background_reply,
     without_session,
 )
+from tci_kernel.notebook.payloads import permitted
+from tci_kernel.notebook.upkeep import Upkeep
 from tci_kernel.session.journal import Journal
 from tci_kernel.session.notice import ShownOutputs
 
@@ -46,26 +43,8 @@ SHUTDOWN_LIMIT = 1.0
 HIGHEST_COUNT = 1_000_000
 
 
-class TCIKernel(Publishing):
+class TCIKernel(NotebookOptions, Publishing):
     """A Jupyter kernel that runs each cell at a TCI service, under one persistent session."""
-
-    local = Bool(
-        False,
-        help="Run the cells in a local server embedded in the kernel: no key, no network.",
-    ).tag(config=True)
-
-    session_id = EnvironmentText(
-        "TCI_SESSION_ID",
-        help="An existing session to run the cells in, instead of a new one.",
-    ).tag(config=True)
-
-    execution = Enum(
-        ("auto", "live", "direct"),
-        default_value="auto",
-        help="How cells are run. 'live': in an interpreter that is started in the session, whose "
-        "messages come while they run; 'direct': each as one request, its outputs all at its end; "
-        "'auto': live where that can be had.",
-    ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -227,7 +206,7 @@ class TCIKernel(Publishing):
 
     async def _publish(self, cell: Cell, published: list[Message], shown: ShownOutputs) -> None:
         """Publish the messages of a cell."""
-        from tci_kernel.kernel.dispatch import run  # noqa: PLC0415 - a start does without
+        from tci_kernel.notebook.dispatch import run  # noqa: PLC0415 - a start does without
 
         runtime = self._open_runtime()
         await self._upkeep.wait()
@@ -243,7 +222,7 @@ class TCIKernel(Publishing):
                     published.append(message)
                 if message.type == "execute_reply" or is_unwanted(message, silent=cell.silent):
                     continue
-                for each in shown.publishable(explained(message)):
+                for each in shown.publishable(message):
                     await self.emit(each)
 
     # -- what the cells run in ---------------------------------------------------------------

@@ -20,8 +20,8 @@ from tci_kernel.core.errors import UsageError
 from tci_kernel.core.lines import LocalCell
 from tci_kernel.core.messages import Message, error_of, reply, stream
 from tci_kernel.local_cells.ipython import LocalIPython
+from tci_kernel.local_cells.names import LocalNames
 from tci_kernel.local_cells.publisher import PublishedStream, Publisher
-from tci_kernel.remote.names import variables_like
 
 # What a user types at a prompt, given its text and whether the typing is unseen.
 Read = Callable[[str, bool], str]
@@ -37,18 +37,14 @@ Usage: %%local
 NO_INPUT = "input() can't ask: who runs this notebook takes no questions."
 
 
-class LocalShell:
+class LocalShell(LocalNames):
     """The local IPython. Made when the first cell needs it, on the main thread it is for."""
+
+    _ipython: LocalIPython
 
     def __init__(self) -> None:
         self._publisher = Publisher()
-        self._ipython = LocalIPython.instance(publisher=self._publisher)
-
-    @property
-    def namespace(self) -> dict[str, Any]:
-        """The user's variables."""
-        namespace: dict[str, Any] = self._ipython.user_ns
-        return namespace
+        super().__init__(LocalIPython.instance(publisher=self._publisher))
 
     async def run(self, local: LocalCell, cell: Cell) -> Message:
         """Run a cell, and publish what it produces at once.
@@ -131,10 +127,6 @@ class LocalShell:
         return frame is not None
 
     # -- questions about names ---------------------------------------------------------------
-
-    def variables(self, prefix: str) -> list[str]:
-        """The names of the user's variables that begin with a text."""
-        return variables_like(prefix, self.namespace, self._ipython.user_ns_hidden)
 
     def complete(self, cell: LocalCell, cursor_pos: int) -> dict[str, Any]:
         """The content of a `complete_reply`."""

@@ -149,6 +149,10 @@ class Reader:
             text = self._filled(text, re.findall(r"ses_\w+", listed["data"]["text/plain"])[0])
         return self._notebook.run(text)
 
+    def run_ordinarily(self, text: str) -> Answer:
+        """Run a cell in a notebook of the page that is on Jupyter's own kernel."""
+        return self._ordinary.run(self._filled(text, self._session))
+
     def execute(self, text: str) -> str:
         """Run a script, and give what it printed."""
         done = subprocess.run(
@@ -171,6 +175,11 @@ class Reader:
         return self._stack.enter_context(
             kernel("tci-local", private, cwd=here, **self._environment)
         )
+
+    @cached_property
+    def _ordinary(self) -> KernelDriver:
+        here = str(self._clone)
+        return self._stack.enter_context(kernel("python3", cwd=here, **self._environment))
 
     @cached_property
     def _session(self) -> str:

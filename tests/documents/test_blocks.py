@@ -61,13 +61,14 @@ def of_kind(*kinds: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("block", chosen, ids=str)
 
 
-@of_kind("sh", "ipython", "python")
+@of_kind("sh", "ipython", "ipython ordinary", "python")
 def test_commands_cells_and_scripts_run(block: Block, reader_of: Callable[[Path], Reader]) -> None:
     reader = reader_of(block.page)
     if block.kind == "sh":
         reader.type(block.text)
-    elif block.kind == "ipython":
-        answer = reader.run(block.text)
+    elif block.kind.startswith("ipython"):
+        run = reader.run if block.kind == "ipython" else reader.run_ordinarily
+        answer = run(block.text)
         assert answer.reply["status"] == "ok", answer.reply
     else:
         assert reader.execute(block.text)
@@ -123,7 +124,7 @@ def test_what_is_not_run_is_on_the_list() -> None:
 
 def test_every_block_is_of_a_known_kind() -> None:
     tested = {
-        *("sh", "ipython", "python", "python config", "python excerpt"),
+        *("sh", "ipython", "ipython ordinary", "python", "python config", "python excerpt"),
         *("json config", "json argv"),
         *("json ExecuteRequest", "json ExecuteResponse", "json SessionsResponse"),
     }

@@ -62,6 +62,10 @@ def test_name_that_is_not_public_is_an_attribute_error() -> None:
             ),
             ["ipykernel", "tci_kernel.kernel.kernel", "tci_kernel.server", "tci_kernel.session"],
         ),
+        (
+            "import tci_kernel.extension.magics",
+            ["click", "httpx", "ipykernel", "tci_kernel.commands", "tci_kernel.runtime"],
+        ),
         ("import tci_kernel.cli", ["click", "traitlets", "ipykernel", "httpx", "jupyter_client"]),
         ("import tci_kernel.cli.root", ["ipykernel", "jupyter_client", "zmq", "keyring"]),
         ("import tci_kernel.session.session", ["ipykernel", "httpx"]),

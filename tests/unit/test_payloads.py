@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tci_kernel.kernel.payloads import permitted
+from tci_kernel.notebook.payloads import permitted
 
 PAGE: dict[str, Any] = {"source": "page", "data": {"text/plain": "help"}, "start": 0}
 NEXT = {"source": "set_next_input", "text": "x = 1", "replace": False}

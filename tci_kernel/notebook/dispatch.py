@@ -11,6 +11,7 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import AuthenticationFailed, Interrupted, InvalidKey
 from tci_kernel.core.lines import local_cell, split
 from tci_kernel.core.messages import Message, reply
+from tci_kernel.notebook.hints import explained
 from tci_kernel.runtime import Runtime
 
 
@@ -25,14 +26,14 @@ async def run(cell: Cell, runtime: Runtime) -> AsyncGenerator[Message]:
         for words in commands:
             async with aclosing(_command(words, cell, runtime)) as messages:
                 async for message in messages:
-                    yield message
+                    yield explained(message)
         if (local := local_cell(cell.code)) is not None:
             yield await runtime.local_shell.run(local, cell)
         elif code.strip() or cell.user_expressions:
             await _ensure_key(cell, runtime)
             async with aclosing(runtime.session.run(replace(cell, code=code))) as messages:
                 async for message in messages:
-                    yield message
+                    yield explained(message)
         else:
             yield reply(cell.number)
     except (AuthenticationFailed, InvalidKey):
