@@ -23,7 +23,7 @@ from typing import Any, Callable
 MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
-    from tci_kernel.remote.belongings import NUMPY_RANDOM, RANDOM
+    from tci_kernel.remote.belongings import NUMPY_RANDOM, RANDOM, TORCH_RANDOM
     from tci_kernel.remote.failure import REFUSED, Failure
     from tci_kernel.remote.rebuilding import register, user_namespace
     from tci_kernel.remote.state_file import FORMAT, MANIFEST, TITLE, shell_of_user, staged
@@ -175,6 +175,8 @@ class Loading(Unpacking):
             random.setstate(value)
         elif name == NUMPY_RANDOM:
             importlib.import_module("numpy.random").set_state(value)
+        elif name == TORCH_RANDOM:
+            importlib.import_module("torch.random").set_rng_state(value)
         elif name.startswith("Out["):
             number = int(name[len("Out[") : -1])
             self.namespace.get("_oh", {})[number] = value
