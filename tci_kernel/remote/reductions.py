@@ -107,10 +107,11 @@ def special_reduction(value: Any, arrays: dict[int, Any], storages: dict[int, An
         return of_exception(value)
     if is_array(value) and id(value.base) in arrays:
         return of_view(value)
-    if {"numpy", "torch"} <= {*sys.modules}:
-        reduction = of_torch(value, storages)
-        if reduction:
-            return reduction
+    return of_torch(value, storages) or of_single(value)
+
+
+def of_single(value: Any) -> Any:
+    """What each process has one of; None of anything else."""
     for name in ("stdin", "stdout", "stderr"):
         if value is getattr(sys, name):
             return attribute, ("sys", name)
@@ -144,15 +145,17 @@ def of_torch(value: Any, storages: dict[int, Any]) -> Any:
 
     PyTorch pickles neither the gradient nor that tensors share their memory.
     """
-    torch: Any = sys.modules["torch"]
-    if isinstance(value, torch.storage.TypedStorage):
+    names = ["%s.%s" % (kind.__module__, kind.__qualname__) for kind in type(value).__mro__]
+    has_numpy = "numpy" in sys.modules  # PyTorch does without, and gives no bytes then
+    if "torch.storage.TypedStorage" in names and has_numpy:
         untyped = value._untyped_storage
         # Each time that it is asked for, it may be another object.
         return make_typed_storage, (storages.setdefault(untyped._cdata, untyped), value.dtype)
-    if isinstance(value, torch.UntypedStorage):
+    if "torch.storage.UntypedStorage" in names and has_numpy:
+        torch: Any = sys.modules["torch"]
         data = torch.tensor([], dtype=torch.uint8, device=value.device).set_(value).cpu()
         return make_storage, (pickle.PickleBuffer(data.numpy()), value.device)
-    if isinstance(value, torch.Tensor) and value.is_leaf and value.grad is not None:
+    if "torch.Tensor" in names and value.is_leaf and value.grad is not None:
         make, arguments = value.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
         return make, arguments, value.grad, None, None, set_gradient
     return None

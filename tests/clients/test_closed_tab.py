@@ -104,7 +104,8 @@ def parts(last: int) -> str:
 def saved(server: JupyterServer, name: str) -> NotebookNode:
     """The first cell of a notebook as its file has it; nothing while the server writes that."""
     with suppress(NotJSONError):
-        return server.read(name).cells[0]
+        cell: NotebookNode = server.read(name).cells[0]
+        return cell
     return NotebookNode(outputs=[], execution_count=None)
 
 
