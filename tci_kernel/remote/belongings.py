@@ -31,6 +31,7 @@ IMPORTABLE = (type, types.FunctionType, types.BuiltinFunctionType)
 # The names of a saved state's parts that are no variables: each is given back with a call.
 RANDOM = "random.getstate()"
 NUMPY_RANDOM = "numpy.random.get_state()"
+TORCH_RANDOM = "torch.random.get_rng_state()"
 
 
 def environment() -> dict[str, str]:
@@ -122,6 +123,9 @@ def random_states() -> dict[str, Any]:
     numpy = sys.modules.get("numpy.random")
     if numpy is not None:
         states[NUMPY_RANDOM] = numpy.get_state()
+    torch = sys.modules.get("torch.random")
+    if torch is not None:
+        states[TORCH_RANDOM] = torch.get_rng_state()
     return states
 
 

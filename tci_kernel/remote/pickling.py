@@ -88,12 +88,13 @@ def pickled(
     left_out: list[list[str]] = []
     owners: dict[int, str] = {}
     kept: list[Any] = []  # so that no id becomes another object's
+    storages: dict[int, Any] = {}
     groups = Groups()
     parts: dict[str, Part] = {}
     for name, value in variables.items():
         part = Part({name: value})
         try:
-            shared = make_pickler(part, variables, namespace).run()
+            shared = make_pickler(part, variables, namespace, storages).run()
         except Exception as error:
             left_out.append([name, why(value, error)])
             continue
@@ -110,7 +111,7 @@ def pickled(
         if len(names) > 1:
             part = Part({name: variables[name] for name in names})
             try:
-                make_pickler(part, variables, namespace).run()
+                make_pickler(part, variables, namespace, storages).run()
                 together = [part]
             except Exception as error:  # such as too deep a nesting
                 reason = "each is saved by itself, and what they share is not shared: %s" % error
@@ -161,12 +162,19 @@ class Pickling:
         part: it.
         saved: all variables that are saved, whose definitions are named.
         namespace: the globals of the user's functions.
+        storages: the memory of tensors that was found so far, by its address.
     """
 
     memo: Any
     dispatch_table: Any
 
-    def __init__(self, part: Part, saved: dict[str, Any], namespace: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        part: Part,
+        saved: dict[str, Any],
+        namespace: dict[str, Any],
+        storages: dict[int, Any],
+    ) -> None:
         self.file = io.BytesIO()
         above: Any = super()
         above.__init__(
@@ -175,6 +183,7 @@ class Pickling:
         self.part = part
         self.saved = saved
         self.namespace = namespace
+        self.storages = storages
         self.arrays = {id(value): value for value in saved.values() if is_array(value)}
         self.named: set[int] = set()  # what is looked up by its name when it is loaded
         self.missing: list[tuple[Any, str]] = []
@@ -204,7 +213,8 @@ class Pickling:
         if never:
             return self.lose(value, never)
         try:
-            reduced = special_reduction(value, self.arrays) or self.reduced(value)
+            special = special_reduction(value, self.arrays, self.storages)
+            reduced = special or self.reduced(value)
         except RecursionError:
             raise
         except Exception as error:

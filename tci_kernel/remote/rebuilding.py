@@ -130,6 +130,25 @@ def make_view(base: Any, offset: int, shape: Any, strides: Any, dtype: Any) -> A
     return numpy.ndarray(shape, dtype, base, offset, strides)
 
 
+def make_storage(data: Any, device: Any) -> Any:
+    """The memory of tensors of PyTorch; a copy, since what others own can't be resized."""
+    torch: Any = __import__("torch")
+    numpy: Any = __import__("numpy")
+    tensor = torch.from_numpy(numpy.frombuffer(data, numpy.uint8).copy())
+    return tensor.to(device).untyped_storage()
+
+
+def make_typed_storage(storage: Any, dtype: Any) -> Any:
+    """The memory of tensors as one of them reads it."""
+    torch: Any = __import__("torch")
+    return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
+
+
+def set_gradient(tensor: Any, gradient: Any) -> None:
+    """Give a tensor its gradient."""
+    tensor.grad = gradient
+
+
 def attribute(module: str, name: str) -> Any:
     """Something that is there once, such as `sys.stdout`."""
     __import__(module)
@@ -139,7 +158,7 @@ def attribute(module: str, name: str) -> Any:
 REBUILDERS: list[Any] = [
     *(Lost, make_lost, look_up, make_function, set_function, make_exception, set_exception),
     *(make_cached, make_lock, make_reference, make_weak, make_match, make_variable, make_view),
-    attribute,
+    *(make_storage, make_typed_storage, set_gradient, attribute),
 ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import pickle
 import re
 import sys
 import threading
@@ -26,10 +27,13 @@ if __name__ != MODULE:
         make_lock,
         make_match,
         make_reference,
+        make_storage,
+        make_typed_storage,
         make_variable,
         make_view,
         make_weak,
         set_exception,
+        set_gradient,
     )
 
 # Kinds that pickle would take, or copy, without what they are for.
@@ -57,6 +61,7 @@ NEVER = {
     "tempfile.TemporaryDirectory": "a temporary directory",
     "tempfile._TemporaryFileWrapper": "an open file",
     "threading.Thread": "a thread",
+    "torch.jit._script.ScriptModule": "a compiled model, which torch.jit.save writes into a file",
     "unittest.mock.NonCallableMock": "a stand-in for tests",
     "weakref.finalize": "what is to be done at the end of an object",
 }
@@ -87,12 +92,13 @@ def is_array(value: Any) -> bool:
     return numpy is not None and type(value) is numpy.ndarray
 
 
-def special_reduction(value: Any, arrays: dict[int, Any]) -> Any:
+def special_reduction(value: Any, arrays: dict[int, Any], storages: dict[int, Any]) -> Any:
     """How a value is made again for which pickle has no way; None of any other.
 
     Args:
         value: it.
         arrays: those that variables stand for: a view of one of them stays one.
+        storages: the memory of tensors that was found so far, by its address; added to.
     """
     reduction = SPECIAL.get(type(value))
     if reduction:
@@ -101,6 +107,11 @@ def special_reduction(value: Any, arrays: dict[int, Any]) -> Any:
         return of_exception(value)
     if is_array(value) and id(value.base) in arrays:
         return of_view(value)
+    return of_torch(value, storages) or of_single(value)
+
+
+def of_single(value: Any) -> Any:
+    """What each process has one of; None of anything else."""
     for name in ("stdin", "stdout", "stderr"):
         if value is getattr(sys, name):
             return attribute, ("sys", name)
@@ -127,6 +138,27 @@ def of_view(array: Any) -> Any:
     if not base.flags.c_contiguous or offset < 0 or array.dtype.hasobject:
         return None
     return make_view, (base, offset, array.shape, array.strides, array.dtype)
+
+
+def of_torch(value: Any, storages: dict[int, Any]) -> Any:
+    """A tensor of PyTorch with a gradient, or the memory of tensors; None of anything else.
+
+    PyTorch pickles neither the gradient nor that tensors share their memory.
+    """
+    names = ["%s.%s" % (kind.__module__, kind.__qualname__) for kind in type(value).__mro__]
+    has_numpy = "numpy" in sys.modules  # PyTorch does without, and gives no bytes then
+    if "torch.storage.TypedStorage" in names and has_numpy:
+        untyped = value._untyped_storage
+        # Each time that it is asked for, it may be another object.
+        return make_typed_storage, (storages.setdefault(untyped._cdata, untyped), value.dtype)
+    if "torch.storage.UntypedStorage" in names and has_numpy:
+        torch: Any = sys.modules["torch"]
+        data = torch.tensor([], dtype=torch.uint8, device=value.device).set_(value).cpu()
+        return make_storage, (pickle.PickleBuffer(data.numpy()), value.device)
+    if "torch.Tensor" in names and value.is_leaf and value.grad is not None:
+        make, arguments = value.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+        return make, arguments, value.grad, None, None, set_gradient
+    return None
 
 
 def of_cached(function: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, Callable
 MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
-    from tci_kernel.remote.belongings import NUMPY_RANDOM, RANDOM
+    from tci_kernel.remote.belongings import NUMPY_RANDOM, RANDOM, TORCH_RANDOM
     from tci_kernel.remote.pickling import Part, pickler_class
     from tci_kernel.remote.remaking import Remaking
 
@@ -90,6 +90,8 @@ class Restoring:
             random.setstate(value)
         elif name == NUMPY_RANDOM:
             importlib.import_module("numpy.random").set_state(value)
+        elif name == TORCH_RANDOM:
+            importlib.import_module("torch.random").set_rng_state(value)
         elif name.startswith("Out["):
             number = int(name[len("Out[") : -1])
             self.namespace.get("_oh", {})[number] = value

@@ -64,8 +64,16 @@ def on_kernel(book: NotebookNode, kernel: str) -> NotebookNode:
 
 
 @contextmanager
-def jupyter_server(home: Path, **environment: str) -> Iterator[JupyterServer]:
-    """Start JupyterLab at home in an empty directory, and stop it afterwards."""
+def jupyter_server(
+    home: Path, python: Path | str = sys.executable, **environment: str
+) -> Iterator[JupyterServer]:
+    """Start JupyterLab at home in an empty directory, and stop it afterwards.
+
+    Args:
+        home: the directory.
+        python: of the environment that has it.
+        environment: added to this process's environment.
+    """
     settings = home / "settings"
     for name, values in QUIET.items():
         file = settings / f"{name}.jupyterlab-settings"
@@ -81,13 +89,18 @@ def jupyter_server(home: Path, **environment: str) -> Iterator[JupyterServer]:
         *("jupyterlab", *arguments, *rights),
         home=home,
         environment=environment,
+        python=python,
     ) as address:
         yield JupyterServer(f"http://{address}", folder)
 
 
 @contextmanager
 def serving_jupyter(
-    module: str, *arguments: str, home: Path, environment: Mapping[str, str]
+    module: str,
+    *arguments: str,
+    home: Path,
+    environment: Mapping[str, str],
+    python: Path | str = sys.executable,
 ) -> Iterator[str]:
     """Run one of Jupyter's servers with directories of its own; gives its host and port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -100,7 +113,7 @@ def serving_jupyter(
     with tempfile.TemporaryDirectory(prefix="j") as runtime, (home / "log").open("w") as log:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", module, *arguments),
+                *(python, "-m", module, *arguments),
                 *(f"--port={port}", "--KernelManager.transport=ipc"),
             ],
             env={
@@ -110,6 +123,7 @@ def serving_jupyter(
                 "JUPYTER_RUNTIME_DIR": runtime,
                 **environment,
             },
+            cwd=home,  # where jupyter-collaboration keeps its database
             stdout=log,
             stderr=subprocess.STDOUT,
         )

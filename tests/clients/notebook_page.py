@@ -33,6 +33,22 @@ class NotebookPage:
     @staticmethod
     def open(page: Page, server: JupyterServer, interface: str, name: str) -> NotebookPage:
         """Open a notebook and wait until its kernel is connected."""
+        opened = NotebookPage._show(page, server, interface, name)
+        opened.wait_until_idle()
+        if interface == "lab":  # the list of files takes the notebook's room
+            page.keyboard.press("Control+b")
+            expect(page.locator(".jp-FileBrowser")).to_be_hidden()
+        return opened
+
+    @staticmethod
+    def reopen(page: Page, server: JupyterServer, interface: str, name: str) -> NotebookPage:
+        """Open a notebook a second time, while its kernel runs a cell."""
+        opened = NotebookPage._show(page, server, interface, name)
+        opened.wait_until_busy()
+        return opened
+
+    @staticmethod
+    def _show(page: Page, server: JupyterServer, interface: str, name: str) -> NotebookPage:
         path = ADDRESSES[interface].format(name=name, stem=Path(name).stem)
         page.goto(server.address(path))
         opened = NotebookPage(page, interface)
@@ -41,10 +57,6 @@ class NotebookPage:
         expect(opened.cells).to_have_count(count, timeout=PATIENCE)
         kernel = book.metadata.kernelspec.display_name
         expect(page.locator(".jp-KernelName")).to_contain_text(kernel, timeout=PATIENCE)
-        opened.wait_until_idle()
-        if interface == "lab":  # the list of files takes the notebook's room
-            page.keyboard.press("Control+b")
-            expect(page.locator(".jp-FileBrowser")).to_be_hidden()
         return opened
 
     @property
@@ -61,7 +73,13 @@ class NotebookPage:
         return self.cell(index).locator(".jp-OutputArea")
 
     def wait_until_idle(self) -> None:
-        kernel = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        self._wait_until("idle")
+
+    def wait_until_busy(self) -> None:
+        self._wait_until("busy")
+
+    def _wait_until(self, status: str) -> None:
+        kernel = self.page.locator(f".jp-Notebook-ExecutionIndicator[data-status={status}]")
         expect(kernel).to_be_attached(timeout=PATIENCE)
 
     def expect_number(self, index: int, number: int | str) -> None:

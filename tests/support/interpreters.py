@@ -80,7 +80,7 @@ def kernelspec(name: str, cache: Path, specs: Path) -> str:
     """
     if name == PLAIN:
         # -P: its own directory is not a place to import from.
-        _write_kernelspec(specs, name, [sys.executable, "-P", plain_kernel.__file__])
+        write_kernelspec(specs, name, [sys.executable, "-P", plain_kernel.__file__])
     elif name in IPYTHONS:
         is_oldest = name == next(iter(IPYTHONS))
         python = (found_python(OLDEST_PYTHON) if is_oldest else "") or sys.executable
@@ -88,7 +88,7 @@ def kernelspec(name: str, cache: Path, specs: Path) -> str:
             cache / "_".join([*IPYTHONS[name], Path(python).resolve().name]),
             lambda place: make_environment(place, *IPYTHONS[name], python=python),
         )
-        _write_kernelspec(specs, name, [f"{directory}/bin/python", "-m", "ipykernel_launcher"])
+        write_kernelspec(specs, name, [f"{directory}/bin/python", "-m", "ipykernel_launcher"])
     return os.pathsep.join(filter(None, (str(specs), os.environ.get("JUPYTER_PATH"))))
 
 
@@ -102,7 +102,8 @@ def interpreter(name: str, cache: Path, specs: Path) -> Iterator[Interpreter]:
         yield Interpreter(name, jupyter_path, server)
 
 
-def _write_kernelspec(specs: Path, name: str, command: list[str]) -> None:
+def write_kernelspec(specs: Path, name: str, command: list[str]) -> None:
+    """Write a kernelspec into a directory that can be a `JUPYTER_PATH`."""
     argv = [*command, "-f", "{connection_file}"]
     place = specs / "kernels" / name
     place.mkdir(parents=True)
