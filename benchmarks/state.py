@@ -72,7 +72,7 @@ def _saved(session: KernelProcess, token: str, known: list[str]) -> Path:
 
 def _save(session: KernelProcess, token: str, known: list[str]) -> float:
     arguments: dict[str, Any] = {"token": token, "paths": [], "directories": [], "known": known}
-    arguments |= {"operation": "save", "cloudpickle": cloudpickle_source()}
+    arguments |= {"operation": "save", "reruns": False, "cloudpickle": cloudpickle_source()}
     return session.run(loader.program("saving", arguments))
 
 

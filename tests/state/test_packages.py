@@ -69,6 +69,7 @@ class Environment:
         printed = self.run(code)
         assert calls.BEGIN in printed
         answer = json.loads(printed.split(calls.BEGIN)[1].split(calls.END)[0])
+        assert "value" in answer, answer
         return answer["value"], printed.split(calls.END)[1].strip()
 
 
@@ -94,7 +95,7 @@ def saved(environment: Environment, before: str) -> str:
         "cloudpickle": CLOUDPICKLE,
         "paths": [],
         "directories": [],
-        "known": [],
+        "known": [], "reruns": False,
     }
     answer, _ = environment.call(before, "saving", operation="save", **arguments)
     return str(answer["path"])
