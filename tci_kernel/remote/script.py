@@ -14,6 +14,7 @@ import linecache
 import os
 import site
 import sys
+import threading
 import traceback
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
@@ -28,8 +29,10 @@ if __name__ != MODULE:
         ABSENT,
         Binary,
         Endings,
+        await_programs,
         first_on_path,
         replaced,
+        show_thread_error,
         without,
         without_running_loop,
     )
@@ -81,6 +84,7 @@ def run(source: str, argv: list[str], path: str, *, is_ipython: bool, is_termina
             endings.come()
         except KeyboardInterrupt:
             status = INTERRUPTED
+        await_programs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
     return status
@@ -109,10 +113,11 @@ def surroundings(
         endings: keeps what it registers.
     """
     yield replaced(vars(sys), {"argv": argv, "excepthook": show_error})
+    yield replaced(vars(threading), {"excepthook": show_thread_error})
     yield replaced(namespace, {"__name__": "__main__", "__doc__": None})
     if path:
         yield replaced(namespace, {"__file__": path})
-        yield first_on_path(os.path.dirname(path))
+    yield first_on_path(os.path.dirname(path))
     if shell is not None:
         yield without(namespace, shell.user_ns_hidden.keys() - PYTHONS)
         yield replaced(vars(sys), {"displayhook": sys.__displayhook__})

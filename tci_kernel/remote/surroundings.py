@@ -5,17 +5,27 @@ It travels to the session as text, before that of `script`. All is put back when
 
 from __future__ import annotations
 
+import array
 import asyncio
 import atexit
 import codecs
+import fcntl
 import io
+import os
+import stat
 import sys
+import termios
 import threading
+import time
 import traceback
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Mapping
 
 ABSENT = object()
+
+# Seconds for what programs have printed to be read, and between two looks.
+PIPES_LIMIT = 1.0
+PIPES_INTERVAL = 0.001
 
 
 @contextmanager
@@ -51,15 +61,18 @@ def without(names: dict[str, Any], unwanted: set[str]) -> Iterator[None]:
 
 @contextmanager
 def first_on_path(directory: str) -> Iterator[None]:
-    """Have modules looked for in a directory first, and not in the one that is the current."""
-    current = sys.path[:1] if sys.path[:1] == [""] else []
-    sys.path[: len(current)] = [directory]
+    """Have modules looked for in a directory first; in the current one if it is empty, else not."""
+    place = sys.path.index("") if "" in sys.path else None
+    if place is not None:
+        del sys.path[place]
+    sys.path.insert(0, directory)
     try:
         yield
     finally:
         if directory in sys.path:
-            place = sys.path.index(directory)
-            sys.path[place : place + 1] = current
+            sys.path.remove(directory)
+        if place is not None:
+            sys.path.insert(place, "")
 
 
 @contextmanager
@@ -167,3 +180,28 @@ class Endings:
             if process.daemon:
                 process.terminate()
             process.join()
+
+
+def await_programs() -> None:
+    """Wait until what programs of the script have printed is read: ipykernel has pipes for it."""
+    deadline = time.monotonic() + PIPES_LIMIT
+    for pipe in (1, 2):
+        if stat.S_ISFIFO(os.fstat(pipe).st_mode):
+            time.sleep(PIPES_INTERVAL)
+            while is_filled(pipe) and time.monotonic() < deadline:
+                time.sleep(PIPES_INTERVAL)
+
+
+def is_filled(pipe: int) -> bool:
+    """Whether something is in a pipe, given by either end."""
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0] > 0
+
+
+def show_thread_error(error: Any) -> None:
+    """As `threading.excepthook`, with lines of the script, whose file that would not find."""
+    if error.exc_type is not SystemExit:
+        name = error.thread.name if error.thread is not None else threading.get_ident()
+        sys.stderr.write("Exception in thread %s:\n" % name)
+        traceback.print_exception(error.exc_type, error.exc_value, error.exc_traceback)
