@@ -17,6 +17,9 @@ from tci_kernel.core.cell import END_OF_INPUT
 from tci_kernel.core.messages import Message
 from tci_kernel.remote.standard_input import MORE
 
+# What Python asks with where ipykernel, which gets no prompt, has none.
+_ASK_UNSEEN = "Password: "
+
 # Bytes of standard input that are sent at once.
 _PIECE = 1 << 16
 
@@ -78,7 +81,7 @@ class Terminal:
         """
         try:
             if hidden:
-                return getpass.getpass(prompt)
+                return getpass.getpass(prompt or _ASK_UNSEEN)
             if prompt != MORE:
                 return input(prompt)
         except EOFError:
