@@ -116,9 +116,11 @@ def _script(file: str, arguments: tuple[str, ...], *, is_code: bool, local: bool
 
 def _source(file: str) -> str:
     """The text of a script, in the encoding that it names as Python's sources do."""
-    opened = click.File("rb")(file)
     try:
-        return decode_source(opened.read())
+        with click.open_file(file, "rb") as opened:
+            return decode_source(opened.read())
+    except OSError as error:
+        raise click.FileError(file, error.strerror) from error
     except (SyntaxError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is no text in the encoding that it names: {error}") from error
 

@@ -108,9 +108,10 @@ def test_a_script_does_what_it_does_with_python(
     monkeypatch.chdir(home)
 
     # In this process, since there are many: to import the command takes longer than a script does.
-    with (home / "given").open() as given, pytest.raises(SystemExit) as ended:
+    with (home / "given").open() as given:
         monkeypatch.setattr(sys, "stdin", given)
-        main(["run", "--session", session.id, "script.py", *ARGUMENTS])
+        with pytest.raises(SystemExit) as ended:
+            main(["run", "--session", session.id, "script.py", *ARGUMENTS])
 
     said = capsys.readouterr()
     done = ended.value.code, session.named(said.out), session.named(said.err)
