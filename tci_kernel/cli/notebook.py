@@ -36,8 +36,7 @@ def run(path: Path, output: Path | None, *, local: bool, session_id: str) -> int
         from nbclient import NotebookClient  # noqa: PLC0415 - optional
     except ImportError as error:
         raise ConfigurationError(
-            f"A notebook takes nbclient to run ({error}).",
-            advice="Run 'pip install nbclient'.",
+            "A notebook takes nbclient to run.", advice="Run 'pip install nbclient'."
         ) from error
     notebook = _read(nbformat, path)
     target = _target(path, output)
@@ -66,7 +65,7 @@ def _read(nbformat: Any, path: Path) -> Any:
         return nbformat.read(path, as_version=4)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}.") from error
-    except (ValueError, nbformat.reader.ValidationError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, nbformat.ValidationError) as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{path} can't be read as a notebook: {reason}") from error
 

@@ -76,6 +76,7 @@ A command ends with
   2    if the command line, the configuration or the key is wrong or missing
   3    if the service can't be reached, or refuses
   130  if it was interrupted
+A script that 'run' has run ends with its own status.
 """,
 )
 @click.version_option(__version__, message="%(version)s")
