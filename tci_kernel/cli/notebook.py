@@ -28,7 +28,7 @@ def run(path: Path, output: Path | None, *, local: bool, session_id: str) -> int
 
     Raises:
         UsageError: it can't be read, or what comes of it not be written; nothing has run.
-        ConfigurationError: nbclient, the kernel or the key is missing.
+        ConfigurationError: nbclient, the kernel or the key is missing, or a setting is wrong.
     """
     nbformat: Any
     try:
@@ -40,12 +40,16 @@ def run(path: Path, output: Path | None, *, local: bool, session_id: str) -> int
         ) from error
     notebook = _read(nbformat, path)
     target = _target(path, output)
+    settings = CATALOGUE.load()
     if not local:
-        asyncio.run(_check_key())
+        asyncio.run(_check_key(settings))
     executor = NotebookClient(
         notebook,
         kernel_name="tci-local" if local else "tci",
-        extra_arguments=[f"--session={session_id}"] if session_id else [],
+        extra_arguments=[
+            "--log-level=ERROR",  # what is printed is about the notebook
+            *([f"--session={session_id}"] if session_id else []),
+        ],
         config=_config(),
         resources={"metadata": {"path": str(path.parent)}},
     )
@@ -84,13 +88,13 @@ def _target(path: Path, output: Path | None) -> Path:
     return target
 
 
-async def _check_key() -> None:
+async def _check_key(settings: Config) -> None:
     """See to it that there is a key, for which nobody can be asked.
 
     Raises:
         MissingKey: there is none.
     """
-    service = await client(CATALOGUE.load())
+    service = await client(settings)
     await service.aclose()
     if not service.api_key:
         raise MissingKey

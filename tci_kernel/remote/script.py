@@ -37,6 +37,9 @@ if __name__ != MODULE:
         without_running_loop,
     )
 
+# Modules that a script calls without knowing, where it prints or reads.
+UNSEEN = {MODULE, "IPython.core.interactiveshell", "ipykernel.iostream"}
+
 # What a module has in Python too.
 PYTHONS = {"__%s__" % name for name in ("builtins", "doc", "loader", "name", "package", "spec")}
 
@@ -151,19 +154,32 @@ def status_of(source: str, filename: str, namespace: dict[str, Any]) -> int:
     """Run code in a namespace, and tell of its errors as Python does; gives its status."""
     try:
         exec(compile(source, filename, "exec", dont_inherit=True), namespace)  # noqa: S102
-    except SystemExit as ended:
-        if ended.code is None or isinstance(ended.code, int):
-            return int(ended.code or 0) & 0xFF
-        sys.stdout.flush()
-        sys.stderr.write("%s\n" % (ended.code,))
+    except BaseException as caught:  # noqa: BLE001 - the boundary where Python itself catches it
+        error = caught
+    else:
+        return 0
+    sys.stdout.flush()
+    if isinstance(error, SystemExit):
+        if error.code is None or isinstance(error.code, int):
+            return int(error.code or 0) & 0xFF
+        sys.stderr.write("%s\n" % (error.code,))
         return FAILED
-    except BaseException as error:  # noqa: BLE001 - the boundary where Python itself catches it
-        if isinstance(error, SyntaxError) and error.filename == filename and error.text is None:
-            error.text = linecache.getline(filename, error.lineno or 0) or None
-        sys.stdout.flush()
-        sys.excepthook(type(error), error, users_part(error.__traceback__))
-        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
-    return 0
+    if isinstance(error, SyntaxError) and error.filename == filename and error.text is None:
+        error.text = linecache.getline(filename, error.lineno or 0) or None
+    tell(error)
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+
+
+def tell(error: BaseException) -> None:
+    """Have the script's own hook, or Python's, show an error that nobody has caught."""
+    shown = type(error), error, users_part(error.__traceback__)
+    try:
+        sys.excepthook(*shown)
+    except BaseException as other:  # noqa: BLE001 - as Python catches it
+        sys.stderr.write("Error in sys.excepthook:\n")
+        show_error(type(other), other, users_part(other.__traceback__))
+        sys.stderr.write("\nOriginal exception was:\n")
+        show_error(*shown)
 
 
 def show_error(
@@ -174,15 +190,20 @@ def show_error(
 
 
 def users_part(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without the part before the script, and after its calls of what stands here."""
-    while trace is not None and trace.tb_frame.f_globals is globals():
+    """A traceback without what stands before the script, and behind where it prints or reads."""
+    while trace is not None and is_unseen(trace):
         trace = trace.tb_next
     last = trace
     while last is not None and last.tb_next is not None:
-        if last.tb_next.tb_frame.f_globals is globals():
+        if is_unseen(last.tb_next):
             last.tb_next = None
         last = last.tb_next
     return trace
+
+
+def is_unseen(trace: TracebackType) -> bool:
+    """Whether an entry of a traceback is in a module that the script does not know of."""
+    return trace.tb_frame.f_globals.get("__name__") in UNSEEN
 
 
 if __name__ == MODULE:

@@ -58,6 +58,13 @@ thread.start()
 thread.join()
 """,
     "a hook for errors": "import sys\nsys.excepthook = lambda *e: print('hooked', e[0])\n1 / 0\n",
+    "a hook that fails": """\
+import sys
+def fail(*error):
+    raise ValueError("in the hook")
+sys.excepthook = fail
+1 / 0
+""",
     "a bracket that is open": "print('never')\nx = (1,\ny = 2\n",
     "a return in no function": "print('never')\nreturn 1\n",
     "a magic": "print('never')\n%matplotlib inline\n",

@@ -220,6 +220,15 @@ def test_directly_standard_input_is_said_to_be_out_of_reach(
     )
 
 
+def test_a_traceback_ends_where_the_script_prints(live: Session) -> None:
+    status, out, err = live.run("-c", "import sys\nsys.stdout.write(5)")
+
+    assert (status, out) == (1, "")
+    assert err.startswith(
+        'Traceback (most recent call last):\n  File "<string>", line 2, in <module>\nTypeError: '
+    )
+
+
 def test_much_input_arrives_whole(commands: Commands) -> None:
     given = "\u00e9\n" * 500_000
     code = "import sys; print(sum(line == '\u00e9\\n' for line in sys.stdin))"

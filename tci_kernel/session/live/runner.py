@@ -241,6 +241,8 @@ class LiveRunner:
                     raise item
                 message = item if isinstance(item, Message) else None
                 if message is not None and message.type == "input_request":
+                    if question is not None:
+                        question.cancel()  # it was interrupted: nobody waits for its answer
                     question = asyncio.create_task(_put_question(connection, cell, message))
                 elif message is not None:
                     yield message
