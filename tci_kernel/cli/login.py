@@ -73,7 +73,13 @@ async def _try(client: TCIClient) -> None:
         await client.aclose()
 
 
-@click.command()
+@click.command(
+    epilog="""
+\b
+Example:
+  tci-kernel logout
+"""
+)
 def logout() -> None:
     """Remove your API key from the operating system's keyring."""
     config = CATALOGUE.load()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -21,12 +21,37 @@ from tci_kernel.core.errors import ConfigurationError, Interrupted, TCIError, Us
 from tci_kernel.core.text import WIDTH, wrapped
 
 
+@click.command(add_help_option=False)
+def kernel() -> None:
+    """Start the kernel. Kernelspecs do this."""
+
+
+# The commands by what people do with them, in the order in which they meet them.
+_GROUPS: Mapping[str, Sequence[click.Command]] = {
+    "Run code": (run_, serve),
+    "Status": (doctor, sessions, inspect),
+    "The API key": (login, logout),
+    "Kernels for Jupyter": (install, uninstall, kernel),
+}
+
+
+# Characters of a first sentence, beyond which click cuts it off.
+_WHOLE = 1_000
+
+
 class _Commands(click.Group):
-    """The group, with its commands in the order in which people meet them."""
+    """The group, whose help lists the commands by what they are for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """The names of the commands."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the lists of commands, with the whole first sentence of each."""
+        for title, listed in _GROUPS.items():
+            rows = [(str(one.name), one.get_short_help_str(limit=_WHOLE)) for one in listed]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 @click.group(
@@ -37,7 +62,7 @@ class _Commands(click.Group):
 Examples:
   tci-kernel doctor                     what works here, and what to do about the rest
   tci-kernel login                      keep your API key in the system's keyring
-  tci-kernel run analysis.py            run a script in a new session
+  tci-kernel run analysis.py --days 14  run a script in a new session
   echo 'print(6 * 7)' | tci-kernel run --local -
 \b
 Options without a command are those of the kernel. 'tci-kernel kernel --help' has them:
@@ -51,6 +76,7 @@ A command ends with
   2    if the command line, the configuration or the key is wrong or missing
   3    if the service can't be reached, or refuses
   130  if it was interrupted
+A script that 'run' has run ends with its own status.
 """,
 )
 @click.version_option(__version__, message="%(version)s")
@@ -58,13 +84,9 @@ def commands() -> None:
     """A Jupyter kernel whose cells run in Together's code interpreter."""
 
 
-@commands.command("kernel", add_help_option=False)
-def kernel() -> None:
-    """Start the kernel. Kernelspecs do this."""
-
-
-for command in (install, uninstall, run_, sessions, inspect, doctor, login, logout, serve):
-    commands.add_command(command)
+for listed in _GROUPS.values():
+    for command in listed:
+        commands.add_command(command)
 
 
 def run(arguments: Sequence[str]) -> int:

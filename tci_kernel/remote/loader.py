@@ -30,6 +30,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "child",
     ),
     "files": ("failure", "survey"),
+    "script": ("standard_input", "surroundings"),
     "saving": (
         "failure",
         "survey",
@@ -89,6 +90,17 @@ def launch(name: str, module: str, **texts: str) -> str:
         texts: what else it finds, by name.
     """
     return _executed(name, module, f"**{texts!r}")
+
+
+def launch_for_user(name: str, module: str, arguments: Mapping[str, Any]) -> str:
+    """As `launch`, for what works in the session's own namespace, which it finds in `USER`.
+
+    Args:
+        name: the file's, without the `.py`.
+        module: what it finds in `__name__`.
+        arguments: what it finds in `REQUEST`, as JSON.
+    """
+    return _executed(name, module, f"'REQUEST': {json.dumps(arguments)!r}, 'USER': globals()")
 
 
 def _texts(name: str) -> list[str]:

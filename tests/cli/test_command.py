@@ -19,7 +19,13 @@ from tci_kernel.cli.common import FAILED, INTERRUPTED, OK, SERVICE, USAGE
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 ENVIRONMENT_KERNELS = Path(sys.prefix, "share", "jupyter", "kernels")
 
-COMMANDS = ["install", "uninstall", "run", "sessions", "doctor", "login", "logout", "serve"]
+GROUPS = {
+    "Run code": ["run", "serve"],
+    "Status": ["doctor", "sessions", "inspect"],
+    "The API key": ["login", "logout"],
+    "Kernels for Jupyter": ["install", "uninstall", "kernel"],
+}
+COMMANDS = [name for names in GROUPS.values() for name in names if name != "kernel"]
 
 Captured = pytest.CaptureFixture[str]
 
@@ -73,8 +79,11 @@ def test_help_lists_the_commands(arguments: list[str], capsys: Captured) -> None
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith("Usage: tci-kernel ")
-    for command in ("kernel", *COMMANDS):
-        assert f"\n  {command} " in text
+    listed = {
+        title: re.findall("^  ([a-z]+)  +[A-Z].*[.]$", lines, re.MULTILINE)
+        for title, lines in re.findall(r"^(\S.*):\n((?:  .*\n)+)", text, re.MULTILINE)
+    }
+    assert {title: listed.get(title) for title in GROUPS} == GROUPS
     for status in (OK, FAILED, USAGE, SERVICE, INTERRUPTED):
         assert f"\n    {status} " in text
 
@@ -101,6 +110,7 @@ def test_each_command_has_its_help(command: str, capsys: Captured) -> None:
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith(f"Usage: tci-kernel {command} ")
+    assert f"\n    tci-kernel {command}" in text.partition("Example")[2]
     # What click calls a value that nobody has named.
     assert not re.search("INTEGER|FLOAT|TEXT|RANGE", text)
 

@@ -23,7 +23,6 @@ print("out \\x1b[31mred\\x1b[0m")
 print("err", file=sys.stderr)
 display({"text/plain": "shown", "text/html": "<b>shown</b>"}, raw=True)
 display({"image/png": "iVBORw0KGgo="}, raw=True)
-6 * 7
 """
 
 
@@ -40,28 +39,18 @@ def test_a_script_prints_and_shows(served: Commands) -> None:
     done = served.run("run", "script.py")
 
     assert done.returncode == 0
-    assert done.stdout == "out \x1b[31mred\x1b[0m\nshown\n<image/png>\n42\n"
+    assert done.stdout == "out \x1b[31mred\x1b[0m\nshown\n<image/png>\n"
     assert done.stderr == "err\n"
-
-
-def test_an_error_of_the_code_is_a_traceback_and_a_status(served: Commands) -> None:
-    done = served.run("run", "-", given="print('before')\n1 / 0\nprint('after')")
-
-    assert done.returncode == 1
-    assert done.stdout == "before\n"
-    assert "----> 2 1 / 0" in done.stderr
-    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
-    assert "\x1b" not in done.stderr
 
 
 def test_a_session_is_new_unless_one_is_named(served: Commands) -> None:
     assert served.run("run", "-", given="x = 1").returncode == 0
-    assert "NameError" in served.run("run", "-", given="x").stderr
+    assert "NameError" in served.run("run", "-c", "print(x)").stderr
     before = {row["id"] for row in sessions(served)}
     assert served.run("run", "-", given="x = 2").returncode == 0
     (session_id,) = {row["id"] for row in sessions(served)} - before
 
-    done = served.run("run", "--session", session_id, "-", given="x")
+    done = served.run("run", "--session", session_id, "-c", "print(x)")
 
     assert (done.returncode, done.stdout) == (0, "2\n")
 
@@ -226,7 +215,7 @@ def test_an_interrupt_stops_code_that_runs_here(commands: Commands) -> None:
     _, err = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert err.rstrip().endswith("KeyboardInterrupt:")  # as Python ends
+    assert err.endswith("\n    time.sleep(600)\nKeyboardInterrupt\n")  # as Python ends
     until(lambda: not psutil.pid_exists(int(pid.read_text())), "the end of the interpreter")
 
 

@@ -241,12 +241,12 @@ class LiveRunner:
                     raise item
                 message = item if isinstance(item, Message) else None
                 if message is not None and message.type == "input_request":
+                    _give_up(question)  # it was interrupted: the cell waits for no answer to it
                     question = asyncio.create_task(_put_question(connection, cell, message))
                 elif message is not None:
                     yield message
         finally:
-            if question is not None:
-                question.cancel()
+            _give_up(question)
             await connection.end(pending)
 
     async def _next(self, pending: Pending, deadline: float) -> Message | Trouble | Exception:
@@ -299,6 +299,12 @@ def overdue(limit: float) -> TCIError:
     error = failure("cell timeout", f"The code took longer than {limit:g} s.")
     error.fate = "It was interrupted."
     return error
+
+
+def _give_up(question: asyncio.Task[None] | None) -> None:
+    """Have the user asked no more, where they are."""
+    if question is not None:
+        question.cancel()
 
 
 async def _put_question(connection: Connection, cell: Cell | None, question: Message) -> None:
