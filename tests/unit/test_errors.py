@@ -15,6 +15,7 @@ from tci_kernel.core import errors
 from tci_kernel.core.errors import (
     Interrupted,
     MissingKey,
+    NoSession,
     RemoteCallFailed,
     RequestRejected,
     SessionChanged,
@@ -41,6 +42,7 @@ def classes(root: type[TCIError] = TCIError) -> Iterator[type[TCIError]]:
 # What each class is made of, where that is not one text.
 ARGUMENTS: dict[type[TCIError], tuple[Any, ...]] = {
     MissingKey: (),
+    NoSession: (),
     RemoteCallFailed: ("no_such_file", "There is no file 'a'."),
     SessionChanged: (ID, ID),
     SessionExpired: (ID, ENDED, TCIError("gone"), 3),
