@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 VSCODE := tests/clients/vscode
+MORE := tests/clients/more
+PROXY := $(MORE)/proxy
 
-.PHONY: demo test test-long coverage check clients programs pictures soak lint format bench openapi docs constraints dist clean
+.PHONY: demo test test-long coverage check clients clients-more programs pictures soak lint format bench openapi docs constraints dist clean
 
 # Execute the tour, to a notebook and a page: on the local kernel, and on the kernel `tci` at a server
 # that runs for as long, by its address and its token, as teams do.
@@ -59,6 +61,10 @@ coverage: $(VENV)/.dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+# Programs that each need an environment of their own, which `make test-long` leaves out.
+clients-more: $(VENV)/.dev clients
+	$(BIN)/python -m pytest $(PYTEST) $(MORE)
+
 # What needs no kernel, no server and no environment: seconds, for while one works.
 check: $(VENV)/.dev
 	$(BIN)/ruff check --quiet
@@ -67,12 +73,12 @@ check: $(VENV)/.dev
 		--hypothesis-profile=quick tests/unit
 
 # What some tests need beside the packages of all: a browser, libraries for Qt, the packages of VS
-# Code's extension for Node, bubblewrap for sandboxes, iproute2 for networks of interpreters that run
+# Code's extension and JupyterHub's proxy for Node, bubblewrap for sandboxes, iproute2 for networks of interpreters that run
 # elsewhere, and Ray. Where it is missing, these tests are skipped.
-clients: $(VSCODE)/node_modules/.package-lock.json $(VENV)/.ray
+clients: $(VSCODE)/node_modules/.package-lock.json $(PROXY)/node_modules/.package-lock.json $(VENV)/.ray
 
-$(VSCODE)/node_modules/.package-lock.json: $(VSCODE)/package-lock.json | programs
-	cd $(VSCODE) && npm ci --ignore-scripts --no-audit --no-fund
+%/node_modules/.package-lock.json: %/package-lock.json | programs
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 # Only what is missing is installed, each by itself: Debian's npm can't stand beside Node from
@@ -140,7 +146,7 @@ dist: $(VENV)/.dev
 	$(BIN)/twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) $(VSCODE)/node_modules build dist .pytest_cache .coverage .coverage.*
+	rm -rf $(VENV) $(VSCODE)/node_modules $(PROXY)/node_modules build dist .pytest_cache .coverage .coverage.*
 
 # The stamps are newer than what was installed, so that a second run starts from what is there.
 $(VENV)/.demo: pyproject.toml | $(BIN)/pip

@@ -80,7 +80,7 @@ class Cell:
     Attributes:
         code: sent verbatim.
         number: the number that it has in the notebook, or that the next cell will have.
-        hidden: the user did not run it: it starts no session, has no number and is not replayed.
+        hidden: it is not one of the user's: it has no number and is not replayed.
         silent: of its outputs, its value is not shown.
         files: written into the session's working directory first.
         user_expressions: Python expressions whose values its reply is to have, by any names.

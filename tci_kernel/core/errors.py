@@ -19,6 +19,7 @@
     │   └── RateLimited             429
     ├── SessionExpired          the session is gone, with its variables and files
     ├── SessionChanged          the service ran the cell in another session
+    ├── NoSession               silent code, which may begin no session, found none
     ├── Interrupted             the user stopped a cell
     ├── CodeFailed              code raised an exception, for scripts that ask for it
     ├── ReplayFailed            a cell failed when the session's cells were run again
@@ -52,6 +53,7 @@ __all__ = [
     "InvalidAnswer",
     "InvalidKey",
     "MissingKey",
+    "NoSession",
     "OutOfCredit",
     "RateLimited",
     "ReadTimeout",
@@ -229,6 +231,17 @@ class SessionChanged(TCIError):
             f"The service ran this code in session {new} instead of {old}.",
             fate="Variables and files from before are not there.",
             advice="From now on the new session is used.",
+        )
+
+
+class NoSession(TCIError):
+    """Code that a program runs for itself found no session to run in, and may begin none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no session in which this code could run, and silent code begins none.",
+            fate="It did not run.",
+            advice="Run a cell that is not silent first: it begins a session.",
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tci_kernel.config.options import NotebookOptions
 from tci_kernel.config.settings import Settings
 from tci_kernel.core.cell import Cell
-from tci_kernel.core.errors import Interrupted, TCIError
+from tci_kernel.core.errors import Interrupted, NoSession, TCIError
 from tci_kernel.core.messages import Message, error_of, no_values, reply, stream
 from tci_kernel.kernel.assistance import as_json
 from tci_kernel.kernel.publishing import KEPT, Publishing, is_unwanted
@@ -86,17 +86,21 @@ class TCIKernel(NotebookOptions, Publishing):
     ) -> dict[str, Any]:
         """Run a cell and publish what it produces.
 
-        Only a cell that the user runs (`store_history`) advances the count, and only such a cell
-        may open a session that costs money.
+        Only a cell that the user runs (`store_history`) advances the count. It may open a session
+        that costs money, and so may a cell without history that can ask nobody: programs such as
+        nbval run whole notebooks so. What an editor runs unseen is silent, or may ask.
 
         Returns:
             the content of the `execute_reply`.
         """
         hidden = silent or not store_history
+        unasked = silent or (hidden and allow_stdin)
         expressions = user_expressions or {}
         if hidden and (call := background_call(code)) is not None:
             await self._answer(call)
-        elif hidden and not self._takes_hidden_cells():
+        elif unasked and not self._takes_hidden_cells():
+            if silent and code.strip():
+                return await self._refuse()
             for message in without_session(code):
                 await self.emit(message)
         elif code.strip() or (expressions and self._takes_hidden_cells()):
@@ -121,6 +125,16 @@ class TCIKernel(NotebookOptions, Publishing):
         method = self.do_complete if call.method == "complete" else self.do_inspect
         for message in background_reply(call.mime, await method(*call.arguments)):
             await self.emit(message)
+
+    async def _refuse(self) -> dict[str, Any]:
+        """Fail silent code for want of a session.
+
+        What sends it is a program that relies on its having run. VS Code's hidden code is not
+        silent, and takes an empty answer.
+        """
+        failure = error_of(NoSession())
+        await self.emit(failure)
+        return dict(reply(self._count - 1, failure).content)
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Let go of connections, of the session and of the embedded server, in bounded time.

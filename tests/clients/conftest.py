@@ -12,6 +12,9 @@ from tests.clients.notebook_page import PATIENCE, VIEW
 from tests.support.programs import needed
 from tests.support.servers import ServerProcess
 
+# They take minutes and hundreds of megabytes: `make clients-more` names them.
+collect_ignore = ["more"]
+
 INTERFACES = ("lab", "notebook")
 
 

@@ -9,15 +9,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import nbformat
 from jupyter_client.kernelspec import get_kernel_spec
+from jupyter_client.session import Session
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from websocket import WebSocket
 
 from tests.support.waiting import until
 
@@ -103,8 +106,7 @@ def serving_jupyter(
     python: Path | str = sys.executable,
 ) -> Iterator[str]:
     """Run one of Jupyter's servers with directories of its own; gives its host and port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     directories = {
         name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
     }
@@ -128,14 +130,44 @@ def serving_jupyter(
             stderr=subprocess.STDOUT,
         )
         try:
-            until(lambda: _listens(port, process), "Jupyter's server")
+            until(lambda: listens(port, process), "Jupyter's server")
             yield f"127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
+def free_ports(number: int) -> list[int]:
+    """Ports of this computer that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
+        ]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def listens(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Whether somebody listens on a port yet; the process that is to must not have ended."""
     assert process.poll() is None, f"Jupyter has ended with {process.returncode}"
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
+def run_cell(channels: WebSocket, code: str) -> dict[str, dict[str, Any]]:
+    """Run a cell; gives what comes of it by type, when its reply and its end are there.
+
+    Args:
+        channels: those of a kernel, as Jupyter's servers have them.
+        code: the cell.
+    """
+    content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
+    request = Session().msg("execute_request", content)
+    channels.send(json.dumps({**request, "channel": "shell"}, default=str))
+    came: dict[str, dict[str, Any]] = {}
+    # Reply and outputs come by two sockets: either can be the first to arrive.
+    idle = {"execution_state": "idle"}
+    while "execute_reply" not in came or came.get("status") != idle:
+        message = json.loads(channels.recv())
+        if message["parent_header"].get("msg_id") == request["header"]["msg_id"]:
+            came[message["msg_type"]] = message["content"]
+    return came

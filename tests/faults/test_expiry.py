@@ -11,6 +11,7 @@ import pytest
 from tests.support.counting import CountingProxy, counted
 from tests.support.kernels import DIRECT, KernelDriver, kernel
 from tests.support.servers import TOKEN, ServerProcess, serving
+from tests.support.vscode import HIDDEN
 from tests.support.waiting import until
 
 # Seconds of a session in which cells run live: the interpreter there has to start.
@@ -68,8 +69,8 @@ def test_a_line_that_meets_it_first_says_so_and_begins_no_other(
 def test_what_hidden_code_met_is_said_by_the_first_cell_of_the_users(
     driver: KernelDriver, service: CountingProxy, line: str
 ) -> None:
-    assert driver.run("x", store_history=False).reply["ename"] == "SessionExpired"
-    assert driver.run("x", store_history=False).reply["status"] == "ok"  # and is not run
+    assert driver.run("x", **HIDDEN).reply["ename"] == "SessionExpired"
+    assert driver.run("x", **HIDDEN).reply["status"] == "ok"  # and is not run
     status = driver.run("%tci status").only("display_data")["data"]["text/plain"]
     assert " has expired\n" in status  # this only shows how things are
     service.taken()
@@ -87,7 +88,7 @@ def test_what_a_completion_met_is_said_too(driver: KernelDriver) -> None:
 def test_status_shows_it_and_who_begins_afresh_is_told_no_more(driver: KernelDriver) -> None:
     status = driver.run("%tci").only("display_data")["data"]["text/plain"]
     assert "(not listed: it has expired, or is another key's)" in status
-    driver.run("x", store_history=False)
+    driver.run("x", **HIDDEN)
     assert driver.run("%tci new").reply["status"] == "ok"
     assert driver.run("x").reply["ename"] == "NameError"
 

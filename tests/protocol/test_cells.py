@@ -11,6 +11,8 @@ import pytest
 from tests.support import contract
 from tests.support.faulty import SESSION, Action, FaultyServer, answer, faulty_server
 from tests.support.kernels import BARE, KernelDriver, kernel
+from tests.support.servers import ServerProcess
+from tests.support.vscode import HIDDEN
 
 # A PNG of one pixel, as base64 with the line end that some encoders add.
 PIXEL = (
@@ -224,13 +226,35 @@ def test_an_empty_cell_makes_no_request(
 def test_hidden_requests_buy_no_session(service: FaultyServer) -> None:
     service.actions.append(answer(("stdout", "ran")))
     with kernel("tci", BARE, TOGETHER_BASE_URL=service.base_url, TOGETHER_API_KEY="key") as driver:
-        for options in ({"store_history": False}, {"silent": True}):
-            assert driver.run("print('ran')", **options).reply["status"] == "ok"
+        assert driver.run("print('ran')", **HIDDEN).reply["status"] == "ok"
+        assert driver.run("print('ran')", silent=True).reply["status"] == "error"
         assert service.requests == []
         assert driver.run("print('ran')").text() == "ran"
         # Where the session is there anyway, they run in it.
         assert driver.run("print('ran')", store_history=False).text() == "ran"
         assert len(service.executions) == 2
+
+
+def test_cells_of_a_program_that_can_ask_nobody_begin_a_session(server: ServerProcess) -> None:
+    with kernel(TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token) as driver:
+        assert driver.run("x = 1; x", store_history=False).only("execute_result")
+        assert driver.run("print(x)", store_history=False).text() == "1\n"
+        assert driver.run("x").count == 1
+
+
+def test_silent_code_is_refused_where_it_would_have_to_buy_a_session(
+    server: ServerProcess,
+) -> None:
+    show = "from IPython.display import display; display(x)"
+    with kernel(TOGETHER_BASE_URL=server.base_url, TOGETHER_API_KEY=server.token) as driver:
+        refused = driver.run("x = 1", silent=True)
+        assert [kind for kind, _ in refused.outputs] == ["error"]
+        assert refused.reply["ename"] == refused.only("error")["ename"] == "NoSession"
+        assert "did not run" in refused.reply["evalue"]
+        for nothing in ("", " \n"):
+            assert driver.run(nothing, silent=True).reply["status"] == "ok"
+        assert driver.run("x = 2").count == 1
+        assert driver.run(show, silent=True).only("display_data")["data"] == {"text/plain": "2"}
 
 
 def test_after_an_error_queued_cells_are_aborted(each_kernel: KernelDriver) -> None:

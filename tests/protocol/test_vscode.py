@@ -17,6 +17,7 @@ from tests.support.kernels import Answer, KernelDriver, kernel
 from tests.support.servers import TOKEN, serving
 from tests.support.vscode import (
     DESCRIBE,
+    HIDDEN,
     LIST_TYPES,
     MIME,
     SHAPE,
@@ -25,9 +26,6 @@ from tests.support.vscode import (
     completion,
     hover,
 )
-
-# The extension runs its own code like this; the user's cells are in the history.
-HIDDEN = {"store_history": False, "silent": False}
 
 
 class Editor(NamedTuple):
@@ -43,7 +41,7 @@ class Editor(NamedTuple):
     def in_background(self, number: int, code: str) -> Any:
         """Run code in the extension's way for threads; gives what its result is."""
         mime = MIME.format(number)
-        asked = self.driver.client.execute(background(mime, code), store_history=False)
+        asked = self.driver.client.execute(background(mime, code), **HIDDEN)
         answer = self.driver.finish(asked)
         assert answer.reply["status"] == "ok"
         (first, place), *late = answer.outputs

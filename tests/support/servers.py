@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 TOKEN = "a-token-for-tests"
 
@@ -27,7 +28,11 @@ class ServerProcess:
 
 @contextmanager
 def serving(
-    *options: str, token: str = TOKEN, before: Sequence[str] = (), **environment: str
+    *options: str,
+    token: str = TOKEN,
+    before: Sequence[str] = (),
+    python: str | Path = sys.executable,
+    **environment: str,
 ) -> Iterator[ServerProcess]:
     """Start `tci-kernel serve` with options, and stop it with SIGTERM afterwards.
 
@@ -35,10 +40,11 @@ def serving(
         options: of the command.
         token: what callers must send.
         before: a command that runs the command that follows it.
+        python: the interpreter of the server, and of its sessions.
         environment: added to this process's environment.
     """
     process = subprocess.Popen(
-        [*before, sys.executable, "-m", "tci_kernel", "serve", *options],
+        [*before, str(python), "-m", "tci_kernel", "serve", *options],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "TCI_SERVER_TOKEN": token, **environment},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# The extension runs its own code with these options; the user's cells are in the history.
+HIDDEN = {"store_history": False, "silent": False, "allow_stdin": True}
+
 MIME = "application/vnd.vscode.bg.execution.{}"
 
 # The kinds of code that it runs before the user's first cell.

@@ -16,6 +16,7 @@ from tci_kernel.core.errors import (
     CodeFailed,
     Interrupted,
     MissingKey,
+    NoSession,
     RemoteCallFailed,
     RequestRejected,
     SessionChanged,
@@ -43,6 +44,7 @@ def classes(root: type[TCIError] = TCIError) -> Iterator[type[TCIError]]:
 ARGUMENTS: dict[type[TCIError], tuple[Any, ...]] = {
     CodeFailed: ("ValueError", "no number", ["Traceback", "ValueError: no number"]),
     MissingKey: (),
+    NoSession: (),
     RemoteCallFailed: ("no_such_file", "There is no file 'a'."),
     SessionChanged: (ID, ID),
     SessionExpired: (ID, ENDED, TCIError("gone"), 3),
