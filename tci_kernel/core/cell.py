@@ -76,6 +76,7 @@ class Cell:
         code: sent verbatim.
         number: the number that it has in the notebook, or that the next cell will have.
         hidden: the user did not run it: it starts no session, has no number and is not replayed.
+        is_part: more of the same cell follows, which has the number.
         silent: of its outputs, its value is not shown.
         files: written into the session's working directory first.
         user_expressions: Python expressions whose values its reply is to have, by any names.
@@ -87,6 +88,7 @@ class Cell:
     code: str
     number: int = 1
     hidden: bool = False
+    is_part: bool = False
     silent: bool = False
     files: Sequence[File] = ()
     user_expressions: Mapping[str, str] = field(default_factory=dict)

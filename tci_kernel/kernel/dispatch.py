@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import AuthenticationFailed, Interrupted, InvalidKey
-from tci_kernel.core.lines import local_cell, split
+from tci_kernel.core.lines import local_cell
 from tci_kernel.core.messages import Message, reply
+from tci_kernel.kernel.steps import Code, Command, steps
 from tci_kernel.runtime import Runtime
 
 
@@ -20,24 +21,55 @@ async def run(cell: Cell, runtime: Runtime) -> AsyncGenerator[Message]:
     Raises:
         TCIError: what did not run, or may have run, and what to do.
     """
-    commands, code = split(cell.code)
+    parts = steps(cell.code)
+    last = max((at for at, step in enumerate(parts) if isinstance(step, Code)), default=-1)
+    ended = reply(cell.number)
     try:
-        for words in commands:
-            async with aclosing(_command(words, cell, runtime)) as messages:
+        for at, step in enumerate(parts):
+            async with aclosing(_step(step, cell, runtime, is_part=at < last)) as messages:
                 async for message in messages:
-                    yield message
-        if (local := local_cell(cell.code)) is not None:
-            yield await runtime.local_shell.run(local, cell)
-        elif code.strip() or cell.user_expressions:
-            await _ensure_key(cell, runtime)
-            async with aclosing(runtime.session.run(replace(cell, code=code))) as messages:
-                async for message in messages:
-                    yield message
-        else:
-            yield reply(cell.number)
+                    if message.type == "execute_reply":
+                        ended = _joined(ended, message)
+                    else:
+                        yield message
+            if ended.content["status"] != "ok":
+                break
+        yield ended
     except (AuthenticationFailed, InvalidKey):
         runtime.client.forget_key()
         raise
+
+
+async def _step(
+    step: Command | Code, cell: Cell, runtime: Runtime, *, is_part: bool
+) -> AsyncGenerator[Message]:
+    """Run a step of a cell: a command; or code, in this process or the session."""
+    if isinstance(step, Command):
+        produced = _command(step.words, cell, runtime)
+    else:
+        produced = _code(replace(cell, code=step.text, is_part=is_part), runtime)
+    async with aclosing(produced) as messages:
+        async for message in messages:
+            yield message
+
+
+async def _code(cell: Cell, runtime: Runtime) -> AsyncGenerator[Message]:
+    if (local := local_cell(cell.code)) is not None:
+        yield await runtime.local_shell.run(local, cell)
+    elif cell.code.strip() or cell.user_expressions:
+        await _ensure_key(cell, runtime)
+        async with aclosing(runtime.session.run(cell)) as messages:
+            async for message in messages:
+                if cell.is_part and message.type == "execute_reply":
+                    content = {**message.content, "execution_count": cell.number}
+                    message = replace(message, content=content)  # noqa: PLW2901
+                yield message
+
+
+def _joined(before: Message, after: Message) -> Message:
+    """The reply of a cell, of those of two of its parts."""
+    payload = [*before.content["payload"], *after.content.get("payload", ())]
+    return replace(after, content={**after.content, "payload": payload})
 
 
 async def _ensure_key(cell: Cell, runtime: Runtime) -> None:

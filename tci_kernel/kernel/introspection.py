@@ -28,7 +28,7 @@ _MAGIC = re.compile(r"^([ \t]*)(?:%%?(?:[^\W\d]|$)|!).*$", re.MULTILINE)
 _IMPORT = re.compile(r"^(?:import|from)[ ][^(\\\n]+$", re.MULTILINE)
 
 # Cell magics whose body is Python in the notebook's own namespace.
-_PYTHON_CELLS = frozenset({"%%capture", "%%prun", "%%time", "%%timeit"})
+PYTHON_CELLS = frozenset({"%%capture", "%%prun", "%%time", "%%timeit"})
 
 _Found = TypeVar("_Found")
 
@@ -43,7 +43,7 @@ def is_complete(code: str) -> dict[str, Any]:
         The content of the `is_complete_reply`.
     """
     try:
-        status, indent = _transformer().check_complete(code)
+        status, indent = transformer().check_complete(code)
     except Exception:  # noqa: BLE001 -- the tokenizer has many ways to refuse a text
         return {"status": "unknown"}
     if status != "incomplete":
@@ -199,7 +199,7 @@ def _python(code: str) -> str:
 def _is_python(code: str, cursor: int) -> bool:
     """Whether the cursor is in Python code, and not in a magic or in another language."""
     word = (code.split(maxsplit=1) or [""])[0]
-    if word.startswith("%%") and word not in _PYTHON_CELLS:
+    if word.startswith("%%") and word not in PYTHON_CELLS:
         return False
     line = code[:cursor].rpartition("\n")[2]
     return not _MAGIC.match(line)
@@ -210,7 +210,8 @@ def _within(code: str, cursor_pos: int) -> int:
 
 
 @cache
-def _transformer() -> Any:
+def transformer() -> Any:
+    """What makes Python of a cell, as IPython does."""
     from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415
 
     # IPython does not annotate its constructor.

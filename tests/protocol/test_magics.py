@@ -100,7 +100,6 @@ def test_other_magics_go_to_the_session_untouched(driver: KernelDriver) -> None:
     assert driver.run("%tci status\n%%capture out\nprint('kept')").reply["status"] == "ok"
     assert driver.run("out.stdout").only("execute_result")["data"]["text/plain"] == r"'kept\n'"
     assert driver.run("%tcix").reply["status"] == "error"
-    assert driver.run("x = 1\n%tci status").reply["status"] == "error"
 
 
 def test_new_begins_afresh_and_attach_goes_back(driver: KernelDriver) -> None:
@@ -322,4 +321,11 @@ def test_help_lists_the_commands_with_their_arguments(driver: KernelDriver) -> N
     text = shown(driver.run("%tci help"))
     assert re.search(r"^%tci attach ID +Run the next cells in the session ID", text, re.MULTILINE)
     assert "%%local" in text
+    details = driver.run("%tci attach --help").text()
+    for line in ("%tci help attach", "%tci attach?", "%tci attach??"):
+        assert driver.run(line).text() == details
+    for line in ("%tci?", "%tci??", "?%tci", "%%tci?"):
+        assert shown(driver.run(line)) == text
+    assert "No such command 'atach'" in driver.run("%tci help atach").reply["evalue"]
+    assert complete(driver, "%tci help at")["matches"] == ["attach"]
     assert all(len(line) < 90 for line in text.splitlines())
