@@ -15,7 +15,7 @@ from tci_kernel.client.transport import split_url
 from tci_kernel.config.settings import Settings
 from tci_kernel.core.cell import END_OF_INPUT, Cell
 from tci_kernel.core.errors import TCIError
-from tci_kernel.core.messages import Message, stream
+from tci_kernel.core.messages import Message, display
 from tci_kernel.session.automatic import Execution
 from tci_kernel.session.journal import Journal
 from tci_kernel.session.session import RemoteSession, ignored
@@ -103,7 +103,7 @@ class Runtime:
         await self.find_key()
         asked = None if self.client.api_key or cell.hidden else cell.frontend
         if asked is not None and asked.takes_questions:
-            asked.show(stream("stderr", self._about_key()))
+            asked.show(display({"text/plain": self._about_key()}))
             key = await asked.ask("API key: ", hidden=True)
             self.client.use_key("" if key == END_OF_INPUT else key, KeyOrigin.TYPED)
 
@@ -119,7 +119,7 @@ class Runtime:
         if price is not None:
             lines.append(f"A session costs {price:g} (RemoteSession.session_price).")
         lines.append("The key stays in this kernel's memory; 'tci-kernel login' would store it.")
-        return "".join(f"{line}\n" for line in lines)
+        return "\n".join(lines)
 
     async def aclose(self, *, ends_session: bool = False) -> None:
         """Let go of connections, and stop the embedded server.

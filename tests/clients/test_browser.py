@@ -26,6 +26,9 @@ def test_both_kernels_are_in_the_launcher(jupyter: JupyterServer, page: Page) ->
         logo = card.locator("img")
         expect(logo).to_be_visible()
         assert logo.evaluate("image => image.complete && image.naturalWidth > 0")
+        label = card.locator(".jp-LauncherCard-label p, p.jp-LauncherCard-label").first
+        expect(label).to_have_text(title)
+        assert label.evaluate("text => text.scrollHeight <= text.clientHeight"), "it is cut off"
     picture(page, "launcher", 460)
 
 

@@ -272,8 +272,9 @@ def test_a_missing_key_is_asked_for_kept_in_memory_and_asked_for_again_if_wrong(
         assert wrong.reply["ename"] == "AuthenticationFailed"
         right = answer_prompt(driver, driver.client.execute("x", allow_stdin=True), KEY)
         assert right.text() == "in"
-        assert f"sessions at {service.base_url}, which takes a key" in right.text("stderr")
-        assert "stays in this kernel's memory" in right.text("stderr")
+        about = right.only("display_data")["data"]["text/plain"]
+        assert f"sessions at {service.base_url}, which takes a key" in about
+        assert "stays in this kernel's memory" in about
         assert driver.run("y").text() == "in"
         sent = [request.headers["authorization"] for request in service.executions]
         assert sent == ["Bearer wrong", f"Bearer {KEY}", f"Bearer {KEY}"]
@@ -290,7 +291,7 @@ def test_who_is_asked_for_a_key_reads_where_one_is_made_and_what_it_costs(
         waiting = driver.client.execute("x", allow_stdin=True)
         driver.client.get_stdin_msg(timeout=PATIENCE)
         driver.interrupt()  # nothing is to be sent
-        text = driver.finish(waiting).text("stderr")
+        text = driver.finish(waiting).only("display_data")["data"]["text/plain"]
     assert "Together, which bills each." in text
     assert "https://api.together.ai/settings/api-keys" in text
     assert ("A session costs 0.03" in text) == (price is not None)
