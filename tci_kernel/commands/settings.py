@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tci_kernel.commands.group import Invocation, Messages, command, tci
+from tci_kernel.commands.group import Invocation, Messages, command, help_of, tci
 from tci_kernel.commands.report import table
 from tci_kernel.core.errors import UsageError
 from tci_kernel.core.messages import stream
@@ -39,22 +39,16 @@ def _commands(_context: click.Context, _param: click.Parameter, typed: str) -> l
 async def show_help(_invocation: Invocation, name: str) -> Messages:
     """List the commands, or say what one of them does, as '%tci COMMAND --help' does."""
     if name:
-        yield stream("stdout", _help_of(name))
+        text = help_of(name)
+        if text is None:
+            raise UsageError(f"No such command {name!r}.", advice="'%tci help' lists them.")
+        yield stream("stdout", f"{text}\n")
         return
     rows = [
         (_usage(name, made), made.get_short_help_str(100)) for name, made in tci.commands.items()
     ]
     rows.append(("%%local", "Run a cell in a Python of this computer's, in the kernel's process."))
     yield table(("Command", "Does"), sorted(rows), "There are no commands.")
-
-
-def _help_of(name: str) -> str:
-    """What a command's own help says."""
-    made = tci.commands.get(name)
-    if made is None:
-        raise UsageError(f"No such command {name!r}.", advice="'%tci help' lists them.")
-    parent = click.Context(tci, info_name="%tci", **tci.context_settings)
-    return made.get_help(click.Context(made, parent=parent, info_name=name)) + "\n"
 
 
 def _usage(name: str, made: click.Command) -> str:

@@ -12,6 +12,7 @@ _HELP = re.compile(r"(\w+)\?{1,2}")
 _LOCAL = re.compile(r"%%local(?P<words>[ \t][^\n]*)?(?:\n|\Z)")
 _BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?\n")
 _CODE = re.compile(r"\S")
+_WORD = re.compile(r"\S*")
 _FIRST_PERCENT = re.compile(r"^([ \t]*)%", re.MULTILINE)
 
 
@@ -80,8 +81,15 @@ def words_of(typed: str | None) -> str:
     return f"help {asked[1]}" if asked else words
 
 
-def command_at(code: str, cursor_pos: int) -> str | None:
-    """What stands between `%tci` and the cursor, if the cursor is in such a line."""
-    line = code[:cursor_pos].rpartition("\n")[2]
+def command_at(code: str, cursor_pos: int, *, whole_word: bool = False) -> str | None:
+    """What stands between `%tci` and the cursor, if the cursor is in such a line.
+
+    Args:
+        code: the cell.
+        cursor_pos: the cursor's place in it.
+        whole_word: whether the word at the cursor goes on behind it.
+    """
+    rest = _WORD.match(code, cursor_pos) if whole_word else None
+    line = code[: rest.end() if rest else cursor_pos].rpartition("\n")[2]
     match = re.match(r"[ \t]*%tci[ \t]+(.*)", line)
     return match[1] if match else None

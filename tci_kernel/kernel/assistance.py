@@ -173,6 +173,10 @@ class Assistance(Requests):
         """What the session knows of the name at the cursor, or the notebook's own code tells."""
         from tci_kernel.kernel.introspection import static_inspection  # noqa: PLC0415
 
+        if (line := command_at(code, cursor_pos, whole_word=True)) is not None:
+            from tci_kernel.commands.completion import inspect  # noqa: PLC0415
+
+            return inspect(line)
         if (cell := local_cell(code)) is not None:
             return self.local_shell().inspect(cell, cursor_pos, detail_level)
         content = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}

@@ -95,7 +95,10 @@ def test_each_tci_line_works_and_completes(jupyter: JupyterServer, page: Page) -
     page.keyboard.type(old)
     expect(notebook.run(count, count + 1)).to_contain_text(f"Cells now run in session {old}.")
     expect(notebook.run(count + 1, count + 2)).to_have_text("1")
-    for index, choices in ((count + 2, ("sessions", "status")), (count + 3, ("notes1.txt",))):
+    for index, choices in (
+        (count + 2, ("sessions", "status", "show the session, its age")),
+        (count + 3, ("notes1.txt",)),
+    ):
         notebook.editor(index).click()
         page.keyboard.press("End")
         notebook.press_until_shown("Tab", ".jp-Completer")
