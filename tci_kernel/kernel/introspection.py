@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import time
 from collections.abc import Callable
@@ -43,12 +44,21 @@ def is_complete(code: str) -> dict[str, Any]:
         The content of the `is_complete_reply`.
     """
     try:
-        status, indent = transformer().check_complete(code)
+        status, indent = _transformer().check_complete(code)
     except Exception:  # noqa: BLE001 -- the tokenizer has many ways to refuse a text
         return {"status": "unknown"}
     if status != "incomplete":
         return {"status": status}
     return {"status": status, "indent": " " * (indent or 0)}
+
+
+def parsed(code: str) -> ast.Module:
+    """A cell as Python sees it; empty where it can't be read."""
+    try:
+        tree: ast.Module = ast.parse(_transformer().transform_cell(code))
+    except Exception:  # noqa: BLE001 -- the tokenizer has many ways to refuse a text
+        return ast.Module([], [])
+    return tree
 
 
 def static_completions(code: str, cursor_pos: int, context: str) -> dict[str, Any]:
@@ -210,8 +220,7 @@ def _within(code: str, cursor_pos: int) -> int:
 
 
 @cache
-def transformer() -> Any:
-    """What makes Python of a cell, as IPython does."""
+def _transformer() -> Any:
     from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415
 
     # IPython does not annotate its constructor.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tci_kernel.core.errors import UsageError
 from tci_kernel.core.lines import WORDS, local_cell, split, words_of
-from tci_kernel.kernel.introspection import PYTHON_CELLS, transformer
+from tci_kernel.kernel.introspection import PYTHON_CELLS, parsed
 
 # What a cell has that has any of it further down. Most have not, and are looked at no closer.
 _MENTIONED = re.compile(r"%(?:tci|local)\b")
@@ -140,11 +140,7 @@ def _tree(code: str) -> ast.Module:
     def marked(line: re.Match[str]) -> str:
         return f"{line['indent']}{_MARK}{next(number)}" + "\n" * line[0].count("\n")
 
-    try:
-        tree: ast.Module = ast.parse(transformer().transform_cell(_LINE.sub(marked, code)))
-    except Exception:  # noqa: BLE001 -- the tokenizer has many ways to refuse a text
-        return ast.Module([], [])
-    return tree
+    return parsed(_LINE.sub(marked, code))
 
 
 def _number(node: ast.AST) -> int | None:

@@ -42,7 +42,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
     ),
     "loading": ("failure", "rebuilding", "belongings", "state_file", "unpacking"),
     "upload": ("failure", "survey", "arrival"),
-    "variables": ("failure", "arrival", "tables", "values"),
+    "variables": ("failure", "arrival", "plain", "tables", "values"),
 }
 
 
