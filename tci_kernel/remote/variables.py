@@ -71,7 +71,7 @@ def receive(
     user_namespace().update(found)
 
 
-def send(token: str, names: list[str], limit: int, arrow: bool) -> dict[str, Any]:
+def send(token: str, names: list[str], limit: int, arrow: bool = True) -> dict[str, Any]:
     """Write variables down; gives their sizes and the first piece, and keeps the rest.
 
     Args:
