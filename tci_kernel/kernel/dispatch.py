@@ -36,7 +36,7 @@ async def run(cell: Cell, runtime: Runtime, sync: Sync | None = None) -> AsyncGe
     ended = reply(cell.number)
     try:
         for at, step in enumerate(parts):
-            part = replace(cell, is_part=at < last)
+            part = replace(cell, is_part=True, user_expressions={}) if at < last else cell
             async with aclosing(_step(step, part, runtime, sync)) as messages:
                 async for message in messages:
                     if message.type == "execute_reply":

@@ -121,10 +121,12 @@ def index_of(reader: Reader, tree: list[Any], pandas: Any) -> Any:
 
 
 def type_of(array: Any) -> Any:
-    """The type that an index of an array has, which is not to be guessed from its values."""
-    return (
-        "object" if array.dtype.kind == "O" and hasattr(array.dtype, "numpy_dtype") else array.dtype
-    )
+    """The type to ask for where pandas might guess one from Python's objects; else None.
+
+    Older ones refuse to be asked for times in other units than ns, and convert them.
+    """
+    is_plain = array.dtype.kind == "O" and hasattr(array.dtype, "numpy_dtype")
+    return "object" if is_plain else None
 
 
 def column_of(reader: Reader, tree: list[Any], pandas: Any) -> Any:
