@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from traitlets.config import Configurable
 
 from tci_kernel.client import keys
-from tci_kernel.client.client import TCIClient
+from tci_kernel.client.client import KEYS_URL, TOGETHER, TCIClient
 from tci_kernel.client.keys import KeyOrigin
+from tci_kernel.client.transport import split_url
 from tci_kernel.config.settings import Settings
-from tci_kernel.core.cell import END_OF_INPUT, Cell
+from tci_kernel.core.cell import END_OF_INPUT, Cell, LocalFrontend
 from tci_kernel.core.errors import TCIError, UsageError
-from tci_kernel.core.messages import Message
+from tci_kernel.core.messages import Message, display
 from tci_kernel.session.automatic import Execution
 from tci_kernel.session.journal import Journal
 from tci_kernel.session.session import RemoteSession, ignored
@@ -133,8 +134,27 @@ class Runtime:
         await self.find_key()
         asked = None if self.client.api_key or cell.hidden else cell.frontend
         if asked is not None and asked.takes_questions:
-            key = await asked.ask("Together API key: ", hidden=True)
+            about, prompt = self._about_key(), "API key: "
+            if isinstance(asked, LocalFrontend):  # a notebook, which shows prompts in one line
+                asked.show(display({"text/plain": about}))
+            else:
+                prompt = f"{about}\n{prompt}"
+            key = await asked.ask(prompt, hidden=True)
             self.client.use_key("" if key == END_OF_INPUT else key, KeyOrigin.TYPED)
+
+    def _about_key(self) -> str:
+        """What somebody wants to know who is asked for a key."""
+        price = self.session.session_price
+        lines = [f"Cells run in sessions at {self.client.address}, which takes a key."]
+        if split_url(self.client.base_url).hostname in TOGETHER:
+            lines = [
+                "Cells run in sessions at Together, which bills each.",
+                f"A key is made at {KEYS_URL}.",
+            ]
+        if price is not None:
+            lines.append(f"A session costs {price:g} (RemoteSession.session_price).")
+        lines.append("The key stays in this process's memory; 'tci-kernel login' would store it.")
+        return "\n".join(lines)
 
     async def aclose(self, *, ends_session: bool = False) -> None:
         """Let go of connections, and stop the embedded server.

@@ -50,6 +50,10 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE_URL = "https://api.together.xyz/v1"
 
+# Together's hosts, and where its users make keys.
+TOGETHER = ("api.together.xyz", "api.together.ai")
+KEYS_URL = "https://api.together.ai/settings/api-keys"
+
 _OK = 200
 
 # What stands in answers in place of the key. One with fewer characters is no secret, and may be

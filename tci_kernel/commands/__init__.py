@@ -1,4 +1,4 @@
-"""The `%tci` lines at the top of a cell, which the kernel handles itself.
+"""The `%tci` lines of a cell, which the kernel handles itself.
 
 - `run` runs a line and names what is wrong with it; `completion` completes it.
 - `group` is what commands join and are called with.

@@ -1,4 +1,4 @@
-"""Completes a `%tci` line: sub-commands, options, paths and variables here and in the session."""
+"""Completes and explains a `%tci` line: sub-commands, options, paths, variables on both sides."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
+from tci_kernel.commands.group import help_of
 from tci_kernel.commands.parameters import (
     LOCAL_PATH,
     LOCAL_VARIABLE,
@@ -22,6 +23,9 @@ from tci_kernel.transfer.names import path_names, variable_names
 if TYPE_CHECKING:
     from tci_kernel.local_cells.names import LocalNames
     from tci_kernel.session.session import RemoteSession
+
+# Characters of what a command does, beside its name.
+LONGEST = 80
 
 # What stands before the cursor since the last blank that is neither quoted nor escaped.
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"?|'[^']*'?)*$""")
@@ -70,7 +74,7 @@ def _word(line: str) -> str:
 async def _texts(
     item: CompletionItem, session: RemoteSession | None, names: LocalNames | None
 ) -> list[tuple[str, str]]:
-    """What an item stands for, as it is typed, and of what kind it is."""
+    """What an item stands for, as it is typed, and of what kind it is or what it does."""
     typed = item.value
     match item.type:
         case LOCAL_PATH.kind:
@@ -81,7 +85,27 @@ async def _texts(
             return [(name, "instance") for name in names.variables(typed)] if names else []
         case REMOTE_VARIABLE.kind:
             return [(name, "instance") for name in await _there(variable_names, session, typed)]
-    return [(typed, "option" if typed.startswith("-") else "command")]
+    return [(typed, _described(item))]
+
+
+def _described(item: CompletionItem) -> str:
+    """What a command or an option does, which clients show as its type."""
+    made = tci.commands.get(item.value)
+    return made.get_short_help_str(LONGEST) if made is not None else item.help or "option"
+
+
+def inspect(line: str) -> dict[str, Any]:
+    """What a line's command does.
+
+    Args:
+        line: what stands behind `%tci`.
+
+    Returns:
+        the content of an `inspect_reply`.
+    """
+    text = help_of((line.split() or [""])[0])
+    data = {} if text is None else {"text/plain": text}
+    return {"status": "ok", "found": bool(data), "data": data, "metadata": {}}
 
 
 async def _there(

@@ -43,8 +43,8 @@ async def upload(
     """
     sources = await asyncio.to_thread(find_sources, paths, exclude)
     transfer = Upload(await invocation.session(), sources, to)
-    report = partial(_report, transfer, "Uploaded", to)
-    async with aclosing(watched(transfer, invocation.notice(), "Uploading", report)) as messages:
+    told = partial(report, transfer, "Uploaded", to)
+    async with aclosing(watched(transfer, invocation.notice(), "Uploading", told)) as messages:
         async for shown in messages:
             yield shown
 
@@ -64,13 +64,13 @@ async def download(invocation: Invocation, paths: Sequence[str], to: str, force:
     session = await invocation.session()
     check_session(session)
     transfer = Download(session, paths, to, force=force)
-    report = partial(_report, transfer, "Downloaded", to)
-    async with aclosing(watched(transfer, invocation.notice(), "Downloading", report)) as messages:
+    told = partial(report, transfer, "Downloaded", to)
+    async with aclosing(watched(transfer, invocation.notice(), "Downloading", told)) as messages:
         async for shown in messages:
             yield shown
 
 
-def _report(transfer: Transfer, verb: str, to: str, seconds: float) -> Message:
+def report(transfer: Transfer, verb: str, to: str, seconds: float) -> Message:
     """What has been transferred: in a line, and if it is several files, in a table."""
     sizes = [(name, size(count)) for name, count in transfer.sizes.items()]
     what = f"{len(sizes)} files"

@@ -69,3 +69,12 @@ def command(name: str) -> Callable[[Callable[Concatenate[Invocation, P], Message
         return made
 
     return register
+
+
+def help_of(name: str) -> str | None:
+    """What a command's own help says; None if there is no such command."""
+    made = tci.commands.get(name)
+    if made is None:
+        return None
+    parent = click.Context(tci, info_name="%tci", **tci.context_settings)
+    return made.get_help(click.Context(made, parent=parent, info_name=name))

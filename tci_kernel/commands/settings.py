@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
-from tci_kernel.commands.group import Invocation, Messages, command, tci
+from tci_kernel.commands.group import Invocation, Messages, command, help_of, tci
 from tci_kernel.commands.report import table
+from tci_kernel.core.errors import UsageError
+from tci_kernel.core.messages import stream
 
 
 @command("config")
@@ -27,9 +29,21 @@ def _embedded(invocation: Invocation) -> dict[str, tuple[str, str]]:
     return {name: (value, "TCIKernel.local") for name, value in values.items()}
 
 
+def _commands(_context: click.Context, _param: click.Parameter, typed: str) -> list[str]:
+    """The commands whose names begin so."""
+    return [name for name in sorted(tci.commands) if name.startswith(typed)]
+
+
 @command("help")
-async def show_help(_invocation: Invocation) -> Messages:
-    """List the commands; '%tci COMMAND --help' has the details of one."""
+@click.argument("name", metavar="[COMMAND]", default="", shell_complete=_commands)
+async def show_help(_invocation: Invocation, name: str) -> Messages:
+    """List the commands, or say what one of them does, as '%tci COMMAND --help' does."""
+    if name:
+        text = help_of(name)
+        if text is None:
+            raise UsageError(f"No such command {name!r}.", advice="'%tci help' lists them.")
+        yield stream("stdout", f"{text}\n")
+        return
     rows = [
         (_usage(name, made), made.get_short_help_str(100)) for name, made in tci.commands.items()
     ]

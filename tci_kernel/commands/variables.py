@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -18,7 +17,7 @@ from tci_kernel.core.errors import VariableError
 from tci_kernel.core.messages import Message
 from tci_kernel.core.text import size
 from tci_kernel.transfer.transfer import Transfer
-from tci_kernel.transfer.variables import Pull, Push, check_names, encode_variables
+from tci_kernel.transfer.variables import Pull, Push, check_names
 
 # What has a length.
 _CONTAINERS = (list, tuple, dict, set, frozenset, str, bytes)
@@ -33,8 +32,7 @@ async def push(invocation: Invocation, names: Sequence[str]) -> Messages:
     """
     names = check_names(names)
     namespace = invocation.runtime.local_names.namespace
-    data = await asyncio.to_thread(encode_variables, names, namespace)
-    transfer = Push(await invocation.session(), data)
+    transfer = Push(await invocation.session(), names, namespace)
     report = partial(_report, transfer, "Pushed", namespace)
     async with aclosing(watched(transfer, invocation.notice(), "Pushing", report)) as messages:
         async for shown in messages:

@@ -81,6 +81,7 @@ class Cell:
         code: sent verbatim.
         number: the number that it has in the notebook, or that the next cell will have.
         hidden: it is not one of the user's: it has no number and is not replayed.
+        is_part: more of the same cell follows, which has the number.
         silent: of its outputs, its value is not shown.
         files: written into the session's working directory first.
         user_expressions: Python expressions whose values its reply is to have, by any names.
@@ -92,6 +93,7 @@ class Cell:
     code: str
     number: int = 1
     hidden: bool = False
+    is_part: bool = False
     silent: bool = False
     files: Sequence[File] = ()
     user_expressions: Mapping[str, str] = field(default_factory=dict)

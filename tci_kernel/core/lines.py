@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_COMMAND = re.compile(r"[ \t]*%tci(?:[ \t]+(?P<words>[^\n]*))?[ \t]*(?:\n|$)")
+# A backslash at its end continues a line; `?` asks for help, as behind any magic.
+WORDS = r"[ \t]+(?P<words>(?:\\\n|[^\n])*)"
+_COMMAND = re.compile(rf"[ \t]*%tci(?:{WORDS}|(?P<help>\?{{1,2}}))?[ \t]*(?:\n|$)")
+_HELP = re.compile(r"(\w+)\?{1,2}")
 _LOCAL = re.compile(r"%%local(?P<words>[ \t][^\n]*)?(?:\n|\Z)")
 _BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?\n")
 _CODE = re.compile(r"\S")
+_WORD = re.compile(r"\S*")
 _FIRST_PERCENT = re.compile(r"^([ \t]*)%", re.MULTILINE)
 
 
@@ -65,13 +69,27 @@ def _leading(code: str) -> tuple[list[str], int]:
     position = 0
     while match := _COMMAND.match(code, position) or _BLANK.match(code, position):
         if match.re is _COMMAND:
-            commands.append((match["words"] or "").strip())
+            commands.append("help" if match["help"] else words_of(match["words"]))
         position = match.end()
     return commands, position
 
 
-def command_at(code: str, cursor_pos: int) -> str | None:
-    """What stands between `%tci` and the cursor, if the cursor is in such a line."""
-    line = code[:cursor_pos].rpartition("\n")[2]
+def words_of(typed: str | None) -> str:
+    """What stands behind a `%tci`, as its commands take it."""
+    words = (typed or "").replace("\\\n", " ").strip()
+    asked = _HELP.fullmatch(words)
+    return f"help {asked[1]}" if asked else words
+
+
+def command_at(code: str, cursor_pos: int, *, whole_word: bool = False) -> str | None:
+    """What stands between `%tci` and the cursor, if the cursor is in such a line.
+
+    Args:
+        code: the cell.
+        cursor_pos: the cursor's place in it.
+        whole_word: whether the word at the cursor goes on behind it.
+    """
+    rest = _WORD.match(code, cursor_pos) if whole_word else None
+    line = code[: rest.end() if rest else cursor_pos].rpartition("\n")[2]
     match = re.match(r"[ \t]*%tci[ \t]+(.*)", line)
     return match[1] if match else None

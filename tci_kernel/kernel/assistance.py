@@ -34,6 +34,19 @@ PROTOCOL_VERSION = "5.3"
 # for, and an editor may kill the kernel without notice soon after.
 SAVE_AFTER = 0.1
 
+# What a client's help menu leads to. The kernel's own documents are wherever its clone is.
+HELP_LINKS = (
+    {
+        "text": "Together Code Interpreter",
+        "url": "https://docs.together.ai/docs/together-code-interpreter",
+    },
+    {
+        "text": "Python Reference",
+        "url": f"https://docs.python.org/{sys.version_info[0]}.{sys.version_info[1]}",
+    },
+    {"text": "IPython Reference", "url": "https://ipython.readthedocs.io/en/stable/"},
+)
+
 # Why there is no debugger.
 NO_SESSION = "The debugger is where cells run: run one first."
 NO_ANSWER = "The session's debugger does not answer this."
@@ -52,7 +65,10 @@ class Assistance(Requests):
 
     implementation = "tci_kernel"
     implementation_version = __version__
-    banner = f"tci-kernel {__version__}: Python cells that run in a code interpreter"
+    banner = (
+        f"tci-kernel {__version__}: Python cells that run in a code interpreter. "
+        "'%tci help' lists what else it does."
+    )
     # The fields of ipykernel, with this machine's version: the service does not say its own.
     language_info = {  # noqa: RUF012
         "name": "python",
@@ -128,7 +144,7 @@ class Assistance(Requests):
             "implementation_version": self.implementation_version,
             "language_info": self.language_info,
             "banner": self.banner,
-            "help_links": self.help_links,
+            "help_links": list(HELP_LINKS),
             "supported_features": ["kernel subshells", "debugger"],
         }
 
@@ -173,6 +189,10 @@ class Assistance(Requests):
         """What the session knows of the name at the cursor, or the notebook's own code tells."""
         from tci_kernel.kernel.introspection import static_inspection  # noqa: PLC0415
 
+        if (line := command_at(code, cursor_pos, whole_word=True)) is not None:
+            from tci_kernel.commands.completion import inspect  # noqa: PLC0415
+
+            return inspect(line)
         if (cell := local_cell(code)) is not None:
             return self.local_shell().inspect(cell, cursor_pos, detail_level)
         content = {"code": code, "cursor_pos": cursor_pos, "detail_level": detail_level}

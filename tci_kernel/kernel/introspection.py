@@ -10,6 +10,7 @@ from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any, TypeVar
 
+from tci_kernel.notebook.parsing import PYTHON_CELLS, transformer
 from tci_kernel.remote.completion import remove_broken_files
 
 # Characters before the cursor that are analysed; parsing more would be felt while typing.
@@ -27,9 +28,6 @@ _MAGIC = re.compile(r"^([ \t]*)(?:%%?(?:[^\W\d]|$)|!).*$", re.MULTILINE)
 # Imports that stand on a line of their own.
 _IMPORT = re.compile(r"^(?:import|from)[ ][^(\\\n]+$", re.MULTILINE)
 
-# Cell magics whose body is Python in the notebook's own namespace.
-_PYTHON_CELLS = frozenset({"%%capture", "%%prun", "%%time", "%%timeit"})
-
 _Found = TypeVar("_Found")
 
 
@@ -43,7 +41,7 @@ def is_complete(code: str) -> dict[str, Any]:
         The content of the `is_complete_reply`.
     """
     try:
-        status, indent = _transformer().check_complete(code)
+        status, indent = transformer().check_complete(code)
     except Exception:  # noqa: BLE001 -- the tokenizer has many ways to refuse a text
         return {"status": "unknown"}
     if status != "incomplete":
@@ -199,7 +197,7 @@ def _python(code: str) -> str:
 def _is_python(code: str, cursor: int) -> bool:
     """Whether the cursor is in Python code, and not in a magic or in another language."""
     word = (code.split(maxsplit=1) or [""])[0]
-    if word.startswith("%%") and word not in _PYTHON_CELLS:
+    if word.startswith("%%") and word not in PYTHON_CELLS:
         return False
     line = code[:cursor].rpartition("\n")[2]
     return not _MAGIC.match(line)
@@ -207,14 +205,6 @@ def _is_python(code: str, cursor: int) -> bool:
 
 def _within(code: str, cursor_pos: int) -> int:
     return max(0, min(cursor_pos, len(code)))
-
-
-@cache
-def _transformer() -> Any:
-    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415
-
-    # IPython does not annotate its constructor.
-    return TransformerManager()  # type: ignore[no-untyped-call]
 
 
 @cache

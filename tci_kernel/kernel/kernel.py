@@ -9,6 +9,8 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from traitlets import Enum
+
 from tci_kernel.config.options import NotebookOptions
 from tci_kernel.config.settings import Settings
 from tci_kernel.core.cell import Cell
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from tci_kernel.local_cells.shell import LocalShell
     from tci_kernel.runtime import Runtime
     from tci_kernel.session.session import RemoteSession
+    from tci_kernel.transfer.sync import Sync
 
 # Seconds that a shutdown may take for letting go of what the kernel holds. Jupyter Server waits
 # 2.5 s before it sends SIGTERM.
@@ -46,9 +49,18 @@ HIGHEST_COUNT = 1_000_000
 class TCIKernel(NotebookOptions, Publishing):
     """A Jupyter kernel that runs each cell at a TCI service, under one persistent session."""
 
+    sync = Enum(
+        ("off", "upload"),
+        default_value="off",
+        help="Whether files that a cell names are sent before it runs: with 'upload', those of the "
+        "notebook's directory that the session lacks or has in an older state, and imported "
+        "modules that lie there. Each is shown. Hidden files are never sent.",
+    ).tag(config=True)
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._count = 1
+        self._sync: Sync | None = None
         self._notes: Sequence[str] = ()
         self._runtime: Runtime | None = None
         self._session_file = SessionFile(getattr(self.parent, "abs_connection_file", ""))
@@ -227,7 +239,7 @@ class TCIKernel(NotebookOptions, Publishing):
         if not cell.hidden and self._notes:
             notes, self._notes = self._notes, ()
             await self.emit(stream("stderr", "".join(f"{line}\n" for line in notes)))
-        async with aclosing(run(cell, runtime)) as messages:
+        async with aclosing(run(cell, runtime, self._sync)) as messages:
             async for message in messages:
                 if message.parent is not None:  # what another cell prints meanwhile
                     await self.emit(message)
@@ -272,6 +284,10 @@ class TCIKernel(NotebookOptions, Publishing):
             from tci_kernel.runtime import Runtime  # noqa: PLC0415
             from tci_kernel.session.automatic import Execution  # noqa: PLC0415
 
+            if self.sync == "upload":
+                from tci_kernel.transfer.sync import Sync  # noqa: PLC0415
+
+                self._sync = Sync()
             self._runtime = Runtime(
                 self,
                 local=self.local,

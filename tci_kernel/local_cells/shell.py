@@ -89,7 +89,8 @@ class LocalShell(LocalNames):
         if failure is not None or shell.has_lost_value:
             # IPython prints some errors, such as a misspelt magic's, as plain text.
             failure = shell.shown_error or failure
-        number = cell.number if cell.hidden else shell.execution_count - 1
+        is_counted = not (cell.hidden or cell.is_part)
+        number = shell.execution_count - 1 if is_counted else cell.number
         values = self.evaluate(cell.user_expressions) if failure is None else {}
         return reply(number, failure, payload=payload, user_expressions=values)
 
@@ -106,7 +107,7 @@ class LocalShell(LocalNames):
         try:
             result = await shell.run_cell_async(
                 local.body,
-                store_history=not cell.hidden,
+                store_history=not (cell.hidden or cell.is_part),
                 transformed_cell=local.head + transformed,  # tracebacks count the cell's lines
                 preprocessing_exc_tuple=error,
             )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from shlex import quote
 
 from tci_kernel.core.messages import Message
 from tci_kernel.core.text import printable
 
-# How Python names what it does not find.
+# How Python names what it does not find, and how libraries may: in quotes, or as a word.
 _FILE = re.compile(r"\[Errno 2\] [^:]*: '([^']+)'")
-_MODULE = re.compile(r"No module named '([A-Za-z_][A-Za-z0-9_]*)")
+_QUOTED = re.compile(r"""'([^'\n]+)'|"([^"\n]+)"|`([^`\n]+)`|([^\s'"`,;()]+)""")
+_MODULE = re.compile(r"No module named '([A-Za-z_][A-Za-z0-9_]*)(\.)?")
+
+# Characters of an error's text that are looked at.
+_MOST = 2_000
 
 
 def explained(message: Message) -> Message:
@@ -31,15 +36,31 @@ def explained(message: Message) -> Message:
 
 def _about_file(text: str) -> str:
     """What to do about a file that is missing there."""
-    found = _FILE.search(text)
-    path = Path(found[1]) if found else None
-    if path is None or path.is_absolute() or ".." in path.parts or not _is_there(path):
+    path = next(filter(_is_file, _names(text)), None)
+    if path is None:
         return ""
     to = "" if path.parent == Path() else f" --to {quote(str(path.parent))}"
     return (
         f"{printable(str(path))} is on this computer: "
         f"%tci upload {printable(quote(str(path)))}{printable(to)}"
     )
+
+
+def _names(text: str) -> Iterator[Path]:
+    """What an error's text may name: where Python says it, that alone."""
+    said = _FILE.search(text)
+    if said is not None:
+        yield Path(said[1])
+        return
+    for match in _QUOTED.finditer(text[:_MOST]):
+        name = next(filter(None, match.groups()))
+        yield from (Path(name), Path(name.rstrip(".:")))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file or a directory of a name that a session would look for in its own."""
+    is_inside = not path.is_absolute() and ".." not in path.parts and path != Path()
+    return is_inside and _is_there(path)
 
 
 def _about_module(text: str) -> str:
@@ -51,7 +72,11 @@ def _about_module(text: str) -> str:
     for path in (Path(f"{name}.py"), Path(name)):
         if _is_there(path if path.suffix else path / "__init__.py"):
             return f"{path} is on this computer: %tci upload {path}"
-    return f"'%pip install {name}' installs it in the session." if _is_installed(name) else ""
+    if found[2] or name in sys.stdlib_module_names:  # a part of a package that is there
+        return ""
+    if package := _package(name):
+        return f"'%pip install {package}' installs it in the session."
+    return f"If a package has this name, '%pip install {name}' installs it in the session."
 
 
 def _is_there(path: Path) -> bool:
@@ -61,12 +86,9 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _is_installed(name: str) -> bool:
-    """Whether a package has this name in the kernel's own environment."""
-    try:
-        return find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
+def _package(name: str) -> str:
+    """The package of a module that the kernel's own environment has; empty if it has none."""
+    return next(iter(packages_distributions().get(name, ())), "")
 
 
 _HINTS: dict[str, Callable[[str], str]] = {

@@ -62,6 +62,11 @@ def entry(directory: str, name: str) -> list[Any]:
     return [name, kind(status.st_mode), status.st_size, status.st_mtime, target]
 
 
+def stamps(paths: list[str]) -> list[list[int] | None]:
+    """What tells whether files are as they were; None of those that are not there."""
+    return [stamp(os.stat(path)) if os.path.isfile(path) else None for path in paths]
+
+
 # -- from the session ------------------------------------------------------------------------
 
 
@@ -159,7 +164,7 @@ def is_real_directory(path: str) -> bool:
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    operation.__name__: operation for operation in (survey, read, digest, listing, remove)
+    operation.__name__: operation for operation in (survey, stamps, read, digest, listing, remove)
 }
 
 

@@ -34,6 +34,9 @@ ORIGIN = "tci-kernel:origin"
 # Ends code that the user did not run: it is kept out of the history and moves no count.
 HIDDEN = "\n#tci-kernel:hidden"
 
+# Ends code that more of the same cell follows: it is kept out of the history too, and not numbered.
+PART = "\n#tci-kernel:part"
+
 # The function by which VS Code runs code in a thread, and the seconds that the thread may take: it
 # waits 2 s for completions and 5 s for the rest.
 BACKGROUND = "__jupyter_exec_background__"
@@ -115,8 +118,9 @@ class Helper:
             self.threads = set(threading.enumerate())
             self.hidden = raw_cell.endswith(HIDDEN)
             self.background = self.hidden and BACKGROUND in raw_cell
-            if self.hidden:
-                raw_cell = raw_cell[: -len(HIDDEN)]
+            is_part = raw_cell.endswith(PART)
+            if self.hidden or is_part:
+                raw_cell = raw_cell[: -len(PART if is_part else HIDDEN)]
                 args = ()
                 kwargs["store_history"] = False
             self.inside = True

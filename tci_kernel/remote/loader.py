@@ -57,7 +57,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "restoring",
     ),
     "upload": ("failure", "survey", "arrival"),
-    "variables": ("failure", "arrival", "tables", "values"),
+    "variables": ("failure", "arrival", "plain", "tables", "values"),
 }
 
 

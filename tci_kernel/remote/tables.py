@@ -19,8 +19,19 @@ if TYPE_CHECKING:
         def blob(self, data: bytes) -> int:
             """The number of a new blob."""
 
+        arrow: bool
+
+        def tree(self, value: Any) -> Any:
+            """What stands for a value in JSON."""
+
         def inner(self, place: str, name: Any, value: Any) -> Any:
             """What stands for a value inside another."""
+
+        def reader(self) -> Reader:
+            """Reads what has been written."""
+
+        def drop(self, count: int) -> None:
+            """Forget all blobs but the first."""
 
     class Reader(Protocol):
         """What of the reader of values is used here."""
@@ -36,6 +47,7 @@ MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
     from tci_kernel.remote.failure import MISSING, Failure
+    from tci_kernel.remote.plain import table_of, table_tree
 
 # Integers beyond this are not exact everywhere.
 EXACT = 2**53
@@ -82,12 +94,34 @@ def numpy_tree(writer: Writer, value: Any) -> Any:
 
 
 def pandas_tree(writer: Writer, value: Any) -> Any:
-    """A table or a series of pandas, index and all, as Arrow."""
+    """A table or a series of pandas, index and all: as Arrow, or plainly where that is missing."""
     pandas = package("pandas")
     if type(value) not in (pandas.DataFrame, pandas.Series):
         raise Unmovable("is of type %s. %s" % (named(type(value)), MOVABLE))
     is_series = type(value) is pandas.Series
     table = value.rename("value").to_frame() if is_series else value
+    tree = None if has_arrow() and writer.arrow else plain_tree(writer, table, pandas)
+    if tree is None:
+        tree = arrow_tree(writer, table, pandas)
+    if is_series:
+        return {"pandas.Series": [tree, writer.inner("'s name, %s,", value.name, value.name)]}
+    return {"pandas.DataFrame": tree}
+
+
+def plain_tree(writer: Writer, table: Any, pandas: Any) -> Any:
+    """A table without Arrow; None of one that would not come back as it is."""
+    known = len(writer.reader().blobs)
+    try:
+        tree = table_tree(writer, table, pandas)
+        check_same(table_of(writer.reader(), tree, pandas), table, pandas)
+    except Exception:  # noqa: BLE001 - Arrow can do more, or says why not
+        writer.drop(known)
+        return None
+    return tree
+
+
+def arrow_tree(writer: Writer, table: Any, pandas: Any) -> Any:
+    """A table as Arrow."""
     arrow = package("pyarrow")
     sink = io.BytesIO()
     try:
@@ -96,18 +130,19 @@ def pandas_tree(writer: Writer, value: Any) -> Any:
             content = arrow.Table.from_pandas(table)
         with arrow.ipc.new_file(sink, content.schema) as file:
             file.write_table(content)
-        back = read_pandas(sink.getvalue())
-        check_objects(back, table)
-        pandas.testing.assert_frame_equal(back, table, check_exact=True, check_freq=False)
+        check_same(read_pandas(sink.getvalue()), table, pandas)
     except (arrow.ArrowException, ValueError, TypeError, AssertionError) as error:
         said = " ".join(str(error).split())
         raise Unmovable(
             "can't be kept as an Arrow table: %s\nGive each column values of one type." % said
         ) from None
-    blob = writer.blob(sink.getvalue())
-    if is_series:
-        return {"pandas.Series": [blob, writer.inner("'s name, %s,", value.name, value.name)]}
-    return {"pandas.DataFrame": blob}
+    return writer.blob(sink.getvalue())
+
+
+def check_same(back: Any, table: Any, pandas: Any) -> None:
+    """Check that a table has come back as it was."""
+    check_objects(back, table)
+    pandas.testing.assert_frame_equal(back, table, check_exact=True, check_freq=False)
 
 
 def check_objects(back: Any, table: Any) -> None:
@@ -150,9 +185,14 @@ def read_npy(data: bytes) -> Any:
     return package("numpy").load(io.BytesIO(data), allow_pickle=False)
 
 
+def pandas_table(reader: Reader, tree: Any) -> Any:
+    """A table of pandas, by the number of its Arrow file or in its plain form."""
+    pandas = package("pandas")
+    return table_of(reader, tree, pandas) if type(tree) is list else read_pandas(reader.blobs[tree])
+
+
 def read_pandas(data: bytes) -> Any:
     """The table of pandas in an Arrow file."""
-    package("pandas")
     content = package("pyarrow").ipc.open_file(io.BytesIO(data)).read_all()
     content.validate(full=True)
     return content.to_pandas()
@@ -165,14 +205,14 @@ def read_polars(data: bytes) -> Any:
 
 def pandas_series(reader: Reader, parts: Any) -> Any:
     """A series of pandas: the one column of a table, and its name."""
-    number, name = parts
-    return read_pandas(reader.blobs[number]).iloc[:, 0].rename(reader.value(name))
+    tree, name = parts
+    return pandas_table(reader, tree).iloc[:, 0].rename(reader.value(name))
 
 
 TABLE_READERS: dict[str, Callable[[Reader, Any], Any]] = {
     "array": lambda reader, number: read_npy(reader.blobs[number]),
     "scalar": lambda reader, number: read_npy(reader.blobs[number])[()],
-    "pandas.DataFrame": lambda reader, number: read_pandas(reader.blobs[number]),
+    "pandas.DataFrame": pandas_table,
     "pandas.Series": pandas_series,
     "polars.DataFrame": lambda reader, number: read_polars(reader.blobs[number]),
     "polars.Series": lambda reader, number: read_polars(reader.blobs[number]).to_series(),
@@ -185,6 +225,15 @@ def package(name: str) -> Any:
         return __import__(name, fromlist=["*"]) if name != "pyarrow" else safe_arrow()
     except ImportError:
         raise Failure(MISSING, name) from None
+
+
+def has_arrow() -> bool:
+    """Whether PyArrow can be used here."""
+    try:
+        safe_arrow()
+    except ImportError:
+        return False
+    return True
 
 
 def safe_arrow() -> Any:

@@ -44,13 +44,18 @@ if __name__ != MODULE:
 # -- writing ---------------------------------------------------------------------------------
 
 
-def encode(name: str, value: Any) -> bytes:
+def encode(name: str, value: Any, arrow: bool = True) -> bytes:
     """A variable as bytes.
+
+    Args:
+        name: the variable's.
+        value: its value.
+        arrow: whether who reads it has PyArrow.
 
     Raises:
         Failure: `refused`, since it, or something in it, can't be moved; or `missing`.
     """
-    writer = Writer()
+    writer = Writer(arrow)
     try:
         tree = writer.tree(value)
     except Unmovable as error:
@@ -62,7 +67,8 @@ def encode(name: str, value: Any) -> bytes:
 class Writer:
     """Makes JSON of a value, and sets blobs aside."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrow: bool) -> None:
+        self.arrow = arrow
         self.blobs: list[bytes] = []
         self.open: list[int] = []  # the containers around the value that is being written
 
@@ -82,6 +88,14 @@ class Writer:
         """The number of a new blob."""
         self.blobs.append(data)
         return len(self.blobs) - 1
+
+    def reader(self) -> Reader:
+        """Reads what has been written."""
+        return Reader(b"".join(self.blobs), [len(blob) for blob in self.blobs])
+
+    def drop(self, count: int) -> None:
+        """Forget all blobs but the first."""
+        del self.blobs[count:]
 
     def container(self, value: Any, kind: type) -> Any:
         """What stands for a container."""

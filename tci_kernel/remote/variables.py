@@ -1,7 +1,7 @@
 """The session's end of `%tci push` and `pull`.
 
-It is sent as text with each request (see `calls`), after that of `arrival`, `tables` and `values`,
-and runs one operation. It may meet any Python from 3.7 on, with IPython or without.
+It is sent as text with each request (see `calls`), after that of `arrival`, `plain`, `tables` and
+`values`, and runs one operation. It may meet any Python from 3.7 on, with IPython or without.
 """
 
 from __future__ import annotations
@@ -71,10 +71,17 @@ def receive(
     user_namespace().update(found)
 
 
-def send(token: str, names: list[str], limit: int) -> dict[str, Any]:
-    """Write variables down; gives their sizes and the first piece, and keeps the rest."""
+def send(token: str, names: list[str], limit: int, arrow: bool = True) -> dict[str, Any]:
+    """Write variables down; gives their sizes and the first piece, and keeps the rest.
+
+    Args:
+        token: see `receive`.
+        names: theirs.
+        limit: bytes of a piece.
+        arrow: see `encode`.
+    """
     found = look_up(names, user_namespace())
-    encoded = [encode(name, value) for name, value in found.items()]
+    encoded = [encode(name, value, arrow) for name, value in found.items()]
     data = b"".join(encoded)
     if len(data) > limit:
         with open(

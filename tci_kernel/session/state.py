@@ -77,7 +77,7 @@ class SessionState:
 
     def note(self, cell: Cell, *, succeeded: bool) -> None:
         """Note a cell that the user has run."""
-        self.cells_run += 1
+        self.cells_run += not cell.is_part
         if succeeded:
             self._succeeded.append(replace(cell, frontend=None))
 

@@ -13,6 +13,7 @@ import keyword
 import secrets
 import unicodedata
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from tci_kernel.config.environment import install_command
@@ -31,6 +32,9 @@ from tci_kernel.remote.variables import PART
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.transfer import CLEAN_UP_LIMIT, Transfer, error_from, unexpected_answer
 
+# What reads and writes tables in its own form, and is missing in some places.
+ARROW = "pyarrow"
+
 
 def check_names(names: Sequence[str]) -> list[str]:
     """The names, each once, and as Python itself writes them.
@@ -46,19 +50,46 @@ def check_names(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(unicodedata.normalize("NFKC", name) for name in names))
 
 
-def encode_variables(names: Sequence[str], namespace: Mapping[str, Any]) -> dict[str, bytes]:
+def encode_variables(
+    names: Sequence[str], namespace: Mapping[str, Any], *, arrow: bool = True
+) -> dict[str, bytes]:
     """Local variables as they travel.
+
+    Args:
+        names: theirs.
+        namespace: where they are.
+        arrow: whether tables may travel as Arrow, which takes PyArrow at the other end.
 
     Raises:
         VariableError: there is no such variable, or it can't be moved.
     """
     try:
         found = look_up(names, dict(namespace))
-        return {name: encode(name, value) for name, value in found.items()}
+        return {name: encode(name, value, arrow) for name, value in found.items()}
     except Failure as failure:
         if failure.code == MISSING:
             raise _missing_here(str(failure)) from failure
         raise VariableError(str(failure), fate="Nothing was sent.") from failure
+
+
+class _MissingThere(VariableError):
+    """The session lacks a package.
+
+    Attributes:
+        package: its name.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"The session has no package {package}.",
+            advice=f"Install it there: %pip install --upgrade {package}",
+        )
+        self.package = package
+
+    @property
+    def ename(self) -> str:
+        """As of all errors about variables."""
+        return VariableError.__name__
 
 
 class _Moving(Transfer):
@@ -75,11 +106,7 @@ class _Moving(Transfer):
             return await self._session.call("variables", files, operation=operation, **arguments)
         except RemoteCallFailed as error:
             if error.code == MISSING:
-                package = printable(error.text)
-                raise VariableError(
-                    f"The session has no package {package}.",
-                    advice=f"Install it there: !pip install --upgrade {package}",
-                ) from error
+                raise _MissingThere(printable(error.text)) from error
             raise error_from(error, VariableError) from error
 
     async def _discard(self, part: str = "") -> None:
@@ -99,17 +126,36 @@ class Push(_Moving):
 
     Args:
         session: where they go.
-        variables: as they travel, by name.
+        names: checked.
+        namespace: where they are.
     """
 
-    def __init__(self, session: RemoteSession, variables: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, session: RemoteSession, names: Sequence[str], namespace: Mapping[str, Any]
+    ) -> None:
         super().__init__(session)
-        self._variables = variables
-        self._data = b"".join(variables.values())
-        self.total = len(self._data)
+        self._names = names
+        self._namespace = namespace
+        self._variables: Mapping[str, bytes] = {}
+        self._data = b""
 
     async def run(self) -> None:
         """See `Transfer`. The variables are set together, once all of them are there."""
+        try:
+            await self._run(arrow=True)
+        except _MissingThere as error:
+            if error.package != ARROW:
+                raise
+            self.done = 0
+            self._token = secrets.token_hex(8)
+            await self._run(arrow=False)
+
+    async def _run(self, *, arrow: bool) -> None:
+        self._variables = await asyncio.to_thread(
+            encode_variables, self._names, self._namespace, arrow=arrow
+        )
+        self._data = b"".join(self._variables.values())
+        self.total = len(self._data)
         session_id = self._session.id
         limit = self._session.transfer_size
         part = ""
@@ -159,7 +205,13 @@ class Pull(_Moving):
     async def run(self) -> None:
         """See `Transfer`."""
         session_id = self._session.id
-        answer = await self._call("send", token=self._token, names=self._names, limit=self._limit)
+        answer = await self._call(
+            "send",
+            token=self._token,
+            names=self._names,
+            limit=self._limit,
+            arrow=_has_arrow(),
+        )
         sizes, piece = self._read_sizes(answer)
         self.total = sum(sizes)
         data = bytearray()
@@ -210,6 +262,14 @@ class Pull(_Moving):
                 raise InvalidAnswer(f"{name}: {printable(str(failure))}") from failure
             start += size
         return values
+
+
+def _has_arrow() -> bool:
+    """Whether there is PyArrow here. To import it takes longer than most variables."""
+    try:
+        return find_spec(ARROW) is not None
+    except ValueError:  # somebody has barred it
+        return False
 
 
 def _missing_here(package: str) -> VariableError:

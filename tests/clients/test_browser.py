@@ -26,6 +26,9 @@ def test_both_kernels_are_in_the_launcher(jupyter: JupyterServer, page: Page) ->
         logo = card.locator("img")
         expect(logo).to_be_visible()
         assert logo.evaluate("image => image.complete && image.naturalWidth > 0")
+        label = card.locator(".jp-LauncherCard-label p, p.jp-LauncherCard-label").first
+        expect(label).to_have_text(title)
+        assert label.evaluate("text => text.scrollHeight <= text.clientHeight"), "it is cut off"
     picture(page, "launcher", 460)
 
 
@@ -92,7 +95,10 @@ def test_each_tci_line_works_and_completes(jupyter: JupyterServer, page: Page) -
     page.keyboard.type(old)
     expect(notebook.run(count, count + 1)).to_contain_text(f"Cells now run in session {old}.")
     expect(notebook.run(count + 1, count + 2)).to_have_text("1")
-    for index, choices in ((count + 2, ("sessions", "status")), (count + 3, ("notes1.txt",))):
+    for index, choices in (
+        (count + 2, ("sessions", "status", "show the session, its age")),
+        (count + 3, ("notes1.txt",)),
+    ):
         notebook.editor(index).click()
         page.keyboard.press("End")
         notebook.press_until_shown("Tab", ".jp-Completer")

@@ -150,7 +150,10 @@ def test_the_key_is_asked_for_where_somebody_sits(server: ServerProcess) -> None
         assert driver.finish(cell).reply["evalue"] == "nothing was sent: there is no key."
         cell = driver.client.execute("%%tci\nprint('ran')", allow_stdin=True)
         asked = driver.client.get_stdin_msg(timeout=PATIENCE)
-        assert asked["content"] == {"prompt": "Together API key: ", "password": True}
+        prompt = asked["content"]["prompt"]
+        assert "stays in this process's memory" in prompt
+        assert asked["content"] == {"prompt": prompt, "password": True}
+        assert prompt.endswith("\nAPI key: ")
         driver.client.input(server.token)
         assert driver.finish(cell).text() == "ran\n"
         driver.run("%reload_ext tci_kernel")

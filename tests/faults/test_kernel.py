@@ -272,6 +272,9 @@ def test_a_missing_key_is_asked_for_kept_in_memory_and_asked_for_again_if_wrong(
         assert wrong.reply["ename"] == "AuthenticationFailed"
         right = answer_prompt(driver, driver.client.execute("x", allow_stdin=True), KEY)
         assert right.text() == "in"
+        about = right.only("display_data")["data"]["text/plain"]
+        assert f"sessions at {service.base_url}, which takes a key" in about
+        assert "stays in this process's memory" in about
         assert driver.run("y").text() == "in"
         sent = [request.headers["authorization"] for request in service.executions]
         assert sent == ["Bearer wrong", f"Bearer {KEY}", f"Bearer {KEY}"]
@@ -279,9 +282,25 @@ def test_a_missing_key_is_asked_for_kept_in_memory_and_asked_for_again_if_wrong(
         assert KEY not in empty
 
 
+@pytest.mark.parametrize("price", [None, 0.03])
+def test_who_is_asked_for_a_key_reads_where_one_is_made_and_what_it_costs(
+    price: float | None,
+) -> None:
+    options = [] if price is None else [f"--RemoteSession.session_price={price}"]
+    with kernel("tci", *options) as driver:
+        waiting = driver.client.execute("x", allow_stdin=True)
+        driver.client.get_stdin_msg(timeout=PATIENCE)
+        driver.interrupt()  # nothing is to be sent
+        text = driver.finish(waiting).only("display_data")["data"]["text/plain"]
+    assert "Together, which bills each." in text
+    assert "https://api.together.ai/settings/api-keys" in text
+    assert ("A session costs 0.03" in text) == (price is not None)
+    assert max(map(len, text.splitlines())) <= 88
+
+
 def answer_prompt(driver: KernelDriver, msg_id: str, text: str) -> Answer:
     request = driver.client.get_stdin_msg(timeout=PATIENCE)
-    assert request["content"] == {"prompt": "Together API key: ", "password": True}
+    assert request["content"] == {"prompt": "API key: ", "password": True}
     driver.client.input(text)
     return driver.finish(msg_id)
 

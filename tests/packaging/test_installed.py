@@ -75,7 +75,7 @@ def test_the_command_serves_the_environment_that_it_is_in(
         assert said.splitlines() == [f"Installed {path}" for path in written]
     spec = kernelspecs(made)["tci"]["spec"]
     assert spec["argv"][0] == str(made.directory / "bin" / "python")
-    assert spec["display_name"] == "Python (Together Code Interpreter)"
+    assert spec["display_name"] == "Python (TCI)"
     with kernel_in(kernels(made)) as driver:
         prefix = driver.run("import sys; print(sys.prefix)").text()
     assert prefix == f"{made.directory}\n"

@@ -71,7 +71,12 @@ def test_nothing_waits_for_a_running_cell() -> None:
         go.set()
         answered = driver.finish(running)
         assert answered.text() == "done"
-        assert driver.reply(info)["content"]["status"] == "ok"
+        told = driver.reply(info)["content"]
+        assert told["status"] == "ok"
+        assert "%tci help" in told["banner"]
+        assert all(link["url"].startswith("https://") for link in told["help_links"])
+        links = [link["text"] for link in told["help_links"]]
+        assert links == ["Together Code Interpreter", "Python Reference", "IPython Reference"]
 
 
 def test_a_request_beside_a_running_cell_leaves_the_kernel_busy() -> None:

@@ -55,6 +55,20 @@ def test_a_file_that_is_here_is_named_and_the_line_that_is_given_brings_it(
     assert driver.run(code).only("execute_result")["data"]["text/plain"] == "(1, 2)"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise FileNotFoundError('cities.csv')",
+        "import numpy as np; np.loadtxt('cities.csv')",
+        "import polars as pl; pl.read_csv('cities.csv')",
+    ],
+)
+def test_a_file_is_named_whatever_library_looks_for_it(driver: KernelDriver, code: str) -> None:
+    driver.run("import os\nif os.path.exists(name := 'cities' + '.csv'): os.remove(name)")
+    line = last_line(driver.run(code))
+    assert line == "cities.csv is on this computer: %tci upload cities.csv"
+
+
 def test_a_file_in_a_folder_arrives_where_it_is_looked_for(driver: KernelDriver) -> None:
     line = last_line(driver.run("open('my data/b.csv')"))
     assert line.endswith(": %tci upload 'my data/b.csv' --to 'my data'")
@@ -72,7 +86,12 @@ def test_modules_that_are_here_are_named(driver: KernelDriver) -> None:
 def test_a_package_that_is_not_there_can_be_installed(driver: KernelDriver) -> None:
     # Here it is installed for both: the session says what it would if it were not.
     line = last_line(driver.run("raise ModuleNotFoundError(\"No module named 'yaml'\")"))
-    assert line == "'%pip install yaml' installs it in the session."
+    assert line == "'%pip install PyYAML' installs it in the session."
+    line = last_line(driver.run("import surely_no_such_module"))
+    assert line == (
+        "If a package has this name, '%pip install surely_no_such_module' installs it in the "
+        "session."
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,8 +99,9 @@ def test_a_package_that_is_not_there_can_be_installed(driver: KernelDriver) -> N
     [
         "open('nowhere.csv')",
         "open('/etc/hostname-of-nobody')",
-        "import surely_no_such_module",
-        "raise FileNotFoundError('cities.csv')",
+        "import json.nothing",
+        "raise ModuleNotFoundError(\"No module named 'yaml.nothing'\")",
+        "raise FileNotFoundError('no file of any name: /cities.csv')",
         "raise ValueError(\"[Errno 2] No such file: 'cities.csv'\")",
         "open('../' + 'cities.csv')",
     ],

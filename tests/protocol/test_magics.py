@@ -51,6 +51,11 @@ def complete(driver: KernelDriver, code: str) -> dict[str, Any]:
     return content
 
 
+def described(reply: dict[str, Any]) -> list[str]:
+    """What stands beside the completions."""
+    return [entry["type"] for entry in reply["metadata"]["_jupyter_types_experimental"]]
+
+
 def test_status_without_a_session_begins_none(driver: KernelDriver, sent: CountingProxy) -> None:
     text = shown(driver.run("%tci"))
     assert "none: the next cell begins one" in text
@@ -100,7 +105,6 @@ def test_other_magics_go_to_the_session_untouched(driver: KernelDriver) -> None:
     assert driver.run("%tci status\n%%capture out\nprint('kept')").reply["status"] == "ok"
     assert driver.run("out.stdout").only("execute_result")["data"]["text/plain"] == r"'kept\n'"
     assert driver.run("%tcix").reply["status"] == "error"
-    assert driver.run("x = 1\n%tci status").reply["status"] == "error"
 
 
 def test_new_begins_afresh_and_attach_goes_back(driver: KernelDriver) -> None:
@@ -215,12 +219,26 @@ def test_help_is_for_the_group_and_for_each_command(
 
 
 def test_commands_and_options_are_completed(driver: KernelDriver, sent: CountingProxy) -> None:
-    assert "status" in complete(driver, "%tci ")["matches"]
+    reply = complete(driver, "%tci ")
+    assert "status" in reply["matches"]
+    assert all(text[0].isupper() and text[-1] == "." for text in described(reply))
+    assert described(complete(driver, "%tci ls"))[0].startswith("List the session's files")
     reply = complete(driver, "x = 1\n%tci re")
     assert reply["matches"] == ["replay"]
     assert (reply["cursor_start"], reply["cursor_end"]) == (11, 13)
-    assert complete(driver, "%tci replay --f")["matches"] == ["--from"]
+    reply = complete(driver, "%tci replay --f")
+    assert reply["matches"] == ["--from"]
+    assert described(reply) == ["The first cell's number."]
     assert complete(driver, "%tci 'no such")["matches"] == []
+    assert sent.taken() == []
+
+
+def test_a_line_is_explained_where_the_cursor_is(driver: KernelDriver, sent: CountingProxy) -> None:
+    code = "x = 1\n%tci upload data"
+    for place in (len("x = 1\n%tci upl"), len(code)):
+        reply = driver.reply(driver.client.inspect(code, place))["content"]
+        assert reply["data"]["text/plain"] == driver.run("%tci help upload").text().rstrip("\n")
+    assert not driver.reply(driver.client.inspect("%tci uplaod", 8))["content"]["found"]
     assert sent.taken() == []
 
 
@@ -322,4 +340,11 @@ def test_help_lists_the_commands_with_their_arguments(driver: KernelDriver) -> N
     text = shown(driver.run("%tci help"))
     assert re.search(r"^%tci attach ID +Run the next cells in the session ID", text, re.MULTILINE)
     assert "%%local" in text
+    details = driver.run("%tci attach --help").text()
+    for line in ("%tci help attach", "%tci attach?", "%tci attach??"):
+        assert driver.run(line).text() == details
+    for line in ("%tci?", "%tci??", "?%tci", "%%tci?"):
+        assert shown(driver.run(line)) == text
+    assert "No such command 'atach'" in driver.run("%tci help atach").reply["evalue"]
+    assert complete(driver, "%tci help at")["matches"] == ["attach"]
     assert all(len(line) < 90 for line in text.splitlines())

@@ -16,6 +16,7 @@ import pytest
 from tci_kernel.remote.calls import BEGIN, END
 from tests.support.faulty import SESSION, Action, FaultyServer, answer, faulty_server, http, listing
 from tests.support.kernels import BARE, Answer, KernelDriver, kernel
+from tests.support.servers import ServerProcess
 from tests.support.waiting import PATIENCE
 
 VALUES = "{'a': [1, 2**100, (None, float('inf'))], (1, 'k'): {b'x', 1j}, 's': 'tür\\n\"' * 999}"
@@ -119,9 +120,10 @@ def test_a_package_that_is_missing_is_named_with_its_cure(local_kernel: KernelDr
         "%%local\nimport sys, pandas, polars\nt, p = pandas.DataFrame(), polars.DataFrame()"
     )
     local_kernel.run("import sys, polars; sys.modules['pyarrow'] = None; q = polars.DataFrame()")
+    local_kernel.run("%%local\nt['day'] = pandas.PeriodIndex(['2020'], freq='D')")
     cell = local_kernel.run("%tci push t")
     assert cell.reply["ename"] == "VariableError"
-    assert "!pip install --upgrade pyarrow" in cell.reply["evalue"]
+    assert "%pip install --upgrade pyarrow" in cell.reply["evalue"]
     local_kernel.run("del sys.modules['pyarrow']")
     local_kernel.run("%%local\nkept = sys.modules['polars']; sys.modules['polars'] = None")
     for line in ("push p", "pull q"):
@@ -130,6 +132,54 @@ def test_a_package_that_is_missing_is_named_with_its_cure(local_kernel: KernelDr
         assert "-m pip install --upgrade polars" in " ".join(cell.reply["evalue"].split())
     local_kernel.run("%%local\nsys.modules['polars'] = kept")
     assert local_kernel.run("%tci push p").reply["status"] == "ok"
+
+
+TABLE = """import pandas as pd
+table = pd.DataFrame({
+    "count": [1, 2, 3], "share": [0.1, float("nan"), float("-inf")], "is": [True, False, True],
+    "name": ["x", None, "ž"], "any": pd.Series([b"a", None, b""], dtype=object),
+    "kind": pd.Categorical(["b", None, "a"], ["b", "a", "c"], ordered=True),
+    "rank": pd.array([1, None, 3], dtype="Int64"),
+    "text": pd.array(["a", None, ""], dtype="string"),
+    "at": pd.to_datetime(["2020-03-29", None, "2021-01-01"]).tz_localize("Europe/Prague"),
+    "took": pd.to_timedelta([1, None, 3], unit="s"),
+})
+moments = pd.date_range("2020-01-01", periods=3)
+table.index = pd.MultiIndex.from_product([["k"], moments], names=["a", None])
+column, days = table["at"], pd.DataFrame({"day": pd.PeriodIndex(["2020-01-01"], freq="D")})
+"""
+
+
+@pytest.mark.parametrize("lacks", ["here", "there", "both"])
+def test_tables_go_there_and_come_back_without_pyarrow(
+    server: ServerProcess, tmp_path: Path, lacks: str
+) -> None:
+    barred = "import sys; sys.modules['pyarrow'] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(barred)
+    where = {"TOGETHER_BASE_URL": server.base_url, "TOGETHER_API_KEY": server.token}
+    if lacks != "there":
+        where["PYTHONPATH"] = str(tmp_path)
+    with kernel("tci", **where) as driver:
+        driver.run(TABLE if lacks == "here" else barred + TABLE)
+        pulled = driver.run("%tci pull table column")
+        assert pulled.reply["status"] == "ok", pulled.reply
+        same = f"%%local\nhere, there = table, column\n{TABLE}"
+        compared = driver.run(
+            f"{same}pd.testing.assert_frame_equal(here, table, check_freq=False)\n"
+            "pd.testing.assert_series_equal(there, column, check_freq=False)"
+        )
+        assert compared.reply["status"] == "ok", compared.reply
+        driver.run("before = table; del table, column")
+        pushed = driver.run("%tci push table column").reply
+        assert pushed["status"] == "ok", pushed["evalue"]
+        compared = driver.run(
+            "pd.testing.assert_frame_equal(before, table, check_freq=False)\n"
+            "pd.testing.assert_series_equal(before['at'], column, check_freq=False)"
+        )
+        assert compared.reply["status"] == "ok", compared.reply
+        refused = driver.run("%tci pull days").reply
+        assert refused["ename"] == "VariableError"
+        assert "pip install --upgrade pyarrow" in " ".join(refused["evalue"].split())
 
 
 @pytest.fixture

@@ -95,7 +95,8 @@ def saved(environment: Environment, before: str) -> str:
         "cloudpickle": CLOUDPICKLE,
         "paths": [],
         "directories": [],
-        "known": [], "reruns": False,
+        "known": [],
+        "reruns": False,
     }
     answer, _ = environment.call(before, "saving", operation="save", **arguments)
     return str(answer["path"])

@@ -241,7 +241,7 @@ def test_a_failure_of_jedi_is_no_failure_of_the_reply(monkeypatch: pytest.Monkey
         raise RecursionError
 
     monkeypatch.setattr(introspection, "_jedi", fail)
-    monkeypatch.setattr(introspection, "_transformer", fail)
+    monkeypatch.setattr(introspection, "transformer", fail)
     assert matches("pri|") == []
     assert inspect("print|") == ""
     assert is_complete("x") == {"status": "unknown"}

@@ -85,7 +85,7 @@ def test_kernels_say_what_they_can_do(prefix: Path, name: str) -> None:
 def test_kernels_have_names_that_tell_them_apart(prefix: Path) -> None:
     remote, local = install(prefix=str(prefix))
 
-    assert spec(remote).display_name == "Python (Together Code Interpreter)"
+    assert spec(remote).display_name == "Python (TCI)"
     assert spec(local).display_name == "Python (TCI, local)"
 
 

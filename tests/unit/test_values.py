@@ -153,10 +153,11 @@ FRAMES = [
 ]
 
 
+@pytest.mark.parametrize("arrow", [True, False])
 @pytest.mark.parametrize("number", range(len(FRAMES)))
-def test_tables_of_pandas_come_back(number: int) -> None:
+def test_tables_of_pandas_come_back(number: int, arrow: bool) -> None:
     frame = FRAMES[number]
-    back = decode(encode("x", frame))
+    back = decode(encode("x", frame, arrow))
     pd.testing.assert_frame_equal(back, frame, check_freq=False)
 
 
@@ -279,6 +280,11 @@ LIES = {
     "deep": b'{"value": ' + b"[" * 100_000 + b', "blobs": []}\n',
     "pickled array": b'{"value": {"array": 0}, "blobs": [%d]}\n' % len(PICKLED) + PICKLED,
     "no table": b'{"value": {"pandas.DataFrame": 0}, "blobs": [2]}\nab',
+    "no plain table": b'{"value": {"pandas.DataFrame": [1, 2]}, "blobs": []}\n',
+    "columns of other lengths": b'{"value": {"pandas.DataFrame": [["range", [null], [0, 1, 1]],'
+    b'["range", [null], [0, 2, 1]], [["objects", ["a"]]]]}, "blobs": []}\n',
+    "a zone in a file": b'{"value": {"pandas.DataFrame": [["range", [null], [0, 0, 1]],'
+    b'["values", [null], ["zoned", [], "dateutil//etc/passwd"]], []]}, "blobs": []}\n',
     "no Polars table": b'{"value": {"polars.DataFrame": 0}, "blobs": [2]}\nab',
     "number": b'{"value": {"int": "__import__"}, "blobs": []}\n',
 }

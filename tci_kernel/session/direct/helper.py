@@ -12,7 +12,7 @@ from tci_kernel.client.client import TCIClient
 from tci_kernel.client.schema import Output, decoded
 from tci_kernel.core.errors import TCIError
 from tci_kernel.remote import loader
-from tci_kernel.remote.helper import HIDDEN, MODULE, ORIGIN
+from tci_kernel.remote.helper import HIDDEN, MODULE, ORIGIN, PART
 from tci_kernel.session.direct.answers import extras
 
 # A question on its way: the code that asks it, and what that gives.
@@ -113,6 +113,11 @@ class Helper:
 def hidden(code: str) -> str:
     """Code that is to leave no trace in the session's history."""
     return code + HIDDEN
+
+
+def part(code: str) -> str:
+    """Code that more of the same cell follows: it is not numbered."""
+    return code + PART
 
 
 def _code(name: str, arguments: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from tci_kernel.core.cell import Cell
 from tci_kernel.core.errors import Interrupted
 from tci_kernel.core.messages import Message, no_debugger, no_values
 from tci_kernel.session.direct.answers import Answer, read
-from tci_kernel.session.direct.helper import Helper, hidden
+from tci_kernel.session.direct.helper import Helper, hidden, part
 from tci_kernel.session.direct.sending import Sending
 from tci_kernel.session.notice import Notice, noticed
 from tci_kernel.session.runner import INSPECTION_LIMIT, QUESTION_LIMIT, RunnerOptions
@@ -161,7 +161,11 @@ class DirectRunner:
         )
 
     def _code(self, cell: Cell) -> str:
-        return hidden(cell.code) if cell.hidden and self._helper().is_installed else cell.code
+        if not self._helper().is_installed:
+            return cell.code
+        if cell.hidden:
+            return hidden(cell.code)
+        return part(cell.code) if cell.is_part else cell.code
 
     def _progress(self, cell: Cell, sending: Sending) -> AsyncGenerator[Message]:
         """The notices of a request on its way."""

@@ -81,7 +81,7 @@ def execute_request(cell: Cell, alive: str) -> dict[str, Any]:
     content = {
         "code": cell.code,
         "silent": cell.silent,
-        "store_history": not cell.hidden,
+        "store_history": not (cell.hidden or cell.is_part),
         "user_expressions": expressions,
         "allow_stdin": cell.interactive,
         "stop_on_error": False,  # what waits here is another's, or the kernel's to stop
