@@ -87,8 +87,8 @@ def receive(token: str, parts: list[dict[str, Any]], *, origin: str | None = Non
     Args:
         token: begins the names of all that belongs to one upload.
         parts: in order. Of each: `name`, as it arrived, or None if it is empty; `target`, the
-            file's path; `offset`; `sha256`; and for the last of a file `whole`, its SHA-256, and
-            `executable`.
+            file's path; `offset`; `sha256`; and for the last of a file `whole`, its SHA-256,
+            `executable`, and `replaces`, whether it may take the place of another.
         origin: see `arrived_in`.
     """
     place = arrived_in([part["name"] for part in parts if part["name"]], origin)
@@ -135,6 +135,8 @@ def finish(part: dict[str, Any], staged: str) -> None:
     if part["executable"]:
         mode = stat.S_IMODE(os.stat(staged).st_mode)
         os.chmod(staged, mode | (mode & 0o444) >> 2)  # for whoever may read it
+    if not part["replaces"]:
+        os.close(os.open(part["target"], os.O_CREAT | os.O_EXCL))  # fails if there is anything
     os.replace(staged, part["target"])
 
 
