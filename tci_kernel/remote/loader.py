@@ -29,9 +29,11 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "hangups",
         "child",
     ),
-    "files": ("failure", "survey"),
+    "files": ("failure", "standing", "survey"),
+    "places": ("failure", "standing"),
     "saving": (
         "failure",
+        "standing",
         "survey",
         "rebuilding",
         "reductions",
@@ -41,7 +43,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "state_file",
     ),
     "loading": ("failure", "rebuilding", "belongings", "state_file", "unpacking"),
-    "upload": ("failure", "survey", "arrival"),
+    "upload": ("failure", "standing", "arrival"),
     "variables": ("failure", "arrival", "tables", "values"),
 }
 

@@ -18,7 +18,7 @@ MODULE = "_tci_kernel_call"
 if __name__ != MODULE:
     from tci_kernel.remote.arrival import arrived_in, origins
     from tci_kernel.remote.failure import BROKEN, REFUSED, Failure
-    from tci_kernel.remote.survey import stamp
+    from tci_kernel.remote.standing import stamp
 
 # Begin the names of what is on its way: a part as it arrives, and the file that it is added to.
 PART = "tci-upload-"
@@ -103,6 +103,30 @@ def receive(token: str, parts: list[dict[str, Any]], *, origin: str | None = Non
         raise
 
 
+def deliver(
+    to: str, name: str, token: str, part: dict[str, Any], *, origin: str | None = None
+) -> None:
+    """Write a file that has arrived in one part: what `prepare` and `receive` do, in one request.
+
+    Args:
+        to: the directory that it goes into.
+        name: its name there.
+        token: see `receive`.
+        part: see `receive`; without `target`.
+        origin: see `arrived_in`.
+    """
+    try:
+        prepared = prepare(to, [], [[name]])
+    except BaseException:
+        discard(token, [], [], origin=origin)  # what has arrived
+        raise
+    try:
+        receive(token, [{**part, "target": prepared["targets"][0]}], origin=origin)
+    except BaseException:
+        discard_directories(prepared["made"])
+        raise
+
+
 def staged_for(target: str, token: str) -> str:
     """Where a file of an upload is put together: beside its place, to be moved there at once."""
     return os.path.join(os.path.dirname(target), STAGED + token)
@@ -171,7 +195,7 @@ def discard_directories(made: list[str]) -> None:
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    operation.__name__: operation for operation in (prepare, receive, discard)
+    operation.__name__: operation for operation in (prepare, receive, deliver, discard)
 }
 
 

@@ -188,6 +188,37 @@ class Writer:
             origin=self._session.origin,
         )
 
+    async def deliver(
+        self, to: str, name: str, data: bytes, *, executable: bool = False, replaces: bool = True
+    ) -> None:
+        """Write a file of one part, in one request.
+
+        Args:
+            to: the directory that it goes into.
+            name: its name there.
+            data: all its bytes.
+            executable: as of `part`.
+            replaces: as of `part`.
+
+        Raises:
+            FileError: it can't be written; nothing has changed.
+            TransferFailed: it did not arrive; nothing of it is left.
+            TCIError: as `RemoteSession.call`.
+        """
+        whole = hashlib.sha256(data).hexdigest()
+        part = self.part("", data, 0, whole, executable=executable, replaces=replaces)
+        await call(
+            self._session,
+            "upload",
+            "deliver",
+            [part.file] if part.file is not None else [],
+            to=to,
+            name=name,
+            token=self._token,
+            part=part.facts,
+            origin=self._session.origin,
+        )
+
     async def discard(self) -> None:
         """Remove what is left in the session, if that can be done in bounded time."""
         if self._session.id != self._session_id:  # a new one would cost

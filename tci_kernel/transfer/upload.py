@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tci_kernel.core.errors import TCIError, TransferFailed
-from tci_kernel.remote.survey import Found, stamp
+from tci_kernel.remote.standing import stamp
+from tci_kernel.remote.survey import Found
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.blocks import Part, Writer
 from tci_kernel.transfer.sources import Sources
@@ -77,14 +78,21 @@ class Upload(Transfer):
 
     def _parts(self, limit: int) -> Generator[tuple[Part, Found]]:
         for found, target in self._pending:
-            for data, offset, whole in _read(found, limit):
+            for data, offset, whole in blocks_of(found, limit):
                 is_executable = found.executable
                 part = self._writer.part(target, data, offset, whole, executable=is_executable)
                 yield part, found
 
 
-def _read(found: Found, limit: int) -> Iterator[tuple[bytes, int, str | None]]:
-    """The bytes of a file, in pieces: each with its offset, the last with the file's SHA-256."""
+def blocks_of(found: Found, limit: int) -> Iterator[tuple[bytes, int, str | None]]:
+    """The bytes of a file of this computer, in blocks.
+
+    Yields:
+        each block with its offset; the last with the SHA-256 of the file, which is else None.
+
+    Raises:
+        TransferFailed: it can't be read, or is no longer what was found.
+    """
     whole = hashlib.sha256()
     offset = 0
     try:
