@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable
+from typing import Any, Protocol
 
 from fsspec.asyn import sync
 from fsspec.spec import AbstractBufferedFile
 
-if TYPE_CHECKING:
-    from tci_kernel.filesystem.spec import SessionFileSystem
+from tci_kernel.filesystem.answers import Info
+from tci_kernel.filesystem.writing import Writing
+
+
+class Files(Protocol):
+    """What a file asks of its filesystem."""
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """Where it is asked."""
+
+    def info(self, path: str, *, refresh: bool) -> Info:
+        """What is at a path."""
+
+    def read_range(self, path: str, info: Info, start: int, end: int) -> Awaitable[bytes]:
+        """The bytes of a part of a file."""
+
+    def begin(self, path: str, *, replaces: bool) -> Writing:
+        """Begin to write a file."""
 
 
 class SessionFile(AbstractBufferedFile):
@@ -24,7 +43,7 @@ class SessionFile(AbstractBufferedFile):
         options: as `AbstractBufferedFile` has them; `size` is not needed.
     """
 
-    def __init__(self, fs: SessionFileSystem, path: str, mode: str, **options: Any) -> None:
+    def __init__(self, fs: Files, path: str, mode: str, **options: Any) -> None:
         if mode == "rb":
             self._details = fs.info(path, refresh=True)
             options["size"] = self._details["size"]
