@@ -225,8 +225,10 @@ class SessionFileSystem(AsyncFileSystem):
             return
         writing = await self._beginning(rpath, mode)
         callback.set_size(found.stamp[0])
+        async with self._use(self._strip_protocol(rpath)) as session:
+            limit = session.transfer_size
         with as_os_errors(str(lpath)):
-            for data, _offset, whole in blocks_of(found, SessionFile.DEFAULT_BLOCK_SIZE):
+            for data, _offset, whole in blocks_of(found, limit):
                 is_last = whole is not None
                 await writing.write(data, is_last=is_last, executable=found.executable)
                 callback.relative_update(len(data))

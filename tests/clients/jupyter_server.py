@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,9 @@ from nbformat.v4 import new_code_cell, new_notebook
 from tests.support.waiting import until
 
 TOKEN = "a-token-for-browsers"
+
+# Shows other files beside the folder's, and asks Jupyter's server for them, which not all here have.
+BESIDE = "jupyter-fs"
 
 # No question about news, and nothing asked of the network.
 QUIET = {"@jupyterlab/apputils-extension/notification": {"fetchNews": "false"}}
@@ -64,8 +67,20 @@ def on_kernel(book: NotebookNode, kernel: str) -> NotebookNode:
 
 
 @contextmanager
-def jupyter_server(home: Path, **environment: str) -> Iterator[JupyterServer]:
-    """Start JupyterLab at home in an empty directory, and stop it afterwards."""
+def jupyter_server(
+    home: Path, *, disabled: Sequence[str] = (BESIDE,), **environment: str
+) -> Iterator[JupyterServer]:
+    """Start JupyterLab at home in an empty directory, and stop it afterwards.
+
+    Args:
+        home: the directory; `jupyter_config_dir` in it may hold configuration.
+        disabled: extensions of JupyterLab that are installed, and not used.
+        environment: added to this process's environment.
+    """
+    configuration = home / "jupyter_config_dir" / "labconfig"
+    configuration.mkdir(parents=True)
+    page = {"disabledExtensions": dict.fromkeys(disabled, True)}
+    (configuration / "page_config.json").write_text(json.dumps(page))
     settings = home / "settings"
     for name, values in QUIET.items():
         file = settings / f"{name}.jupyterlab-settings"

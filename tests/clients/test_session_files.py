@@ -39,7 +39,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     directory = home / "jupyter_config_dir"
     directory.mkdir()
     (directory / "jupyter_server_config.py").write_text(configuration())
-    with serving() as service, jupyter_server(home, **address(service)) as jupyter:
+    with serving() as service, jupyter_server(home, disabled=(), **address(service)) as jupyter:
         yield Lab(jupyter, service)
 
 

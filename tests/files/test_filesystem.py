@@ -130,7 +130,7 @@ def test_a_large_file_travels_in_blocks_and_memory_stays_flat(
     assert (here / "back").read_bytes() == (here / "large").read_bytes()
     assert os.access(there / "sent", os.X_OK)
     assert set(held(there)) == {"sent"}
-    assert peak < 80 * BLOCK
+    assert peak < 40 * BLOCK
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(fs: Any, at: str, there: Path) -> None:
@@ -145,16 +145,22 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(fs: Any, at: str, ther
 
 def test_what_is_not_written_to_its_end_does_not_appear(fs: Any, at: str, there: Path) -> None:
     (there / "x").write_text("old")
-    with pytest.raises(ZeroDivisionError), fs.open(f"{at}/x", "wb", block_size=BLOCK) as file:
-        file.write(bytes(3 * BLOCK))
-        1 / 0  # noqa: B018 - it fails
-    assert held(there) == {"x": b"old"}
-    with pytest.raises(ZeroDivisionError), fs.transaction:
-        fs.pipe(f"{at}/y", b"y")
-        with fs.open(f"{at}/z", "wb") as file:
-            file.write(b"z")
-        1 / 0  # noqa: B018
-    assert held(there) == {"x": b"old", "y": b"y"}
+
+    def fail_to_write() -> None:
+        with fs.open(f"{at}/x", "wb", block_size=BLOCK) as file:
+            file.write(bytes(3 * BLOCK))
+            raise ZeroDivisionError
+
+    def fail_in_transaction() -> None:
+        with fs.transaction:
+            with fs.open(f"{at}/z", "wb", block_size=BLOCK) as file:
+                file.write(bytes(3 * BLOCK))
+            raise ZeroDivisionError
+
+    for fail in (fail_to_write, fail_in_transaction):
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert held(there) == {"x": b"old"}
     with fs.transaction:
         with fs.open(f"{at}/z", "wb", block_size=BLOCK) as file:
             file.write(bytes(3 * BLOCK))
@@ -165,7 +171,7 @@ def test_what_is_not_written_to_its_end_does_not_appear(fs: Any, at: str, there:
         with pytest.raises(FileExistsError):
             file.close()
     assert (there / "new").read_text() == "meanwhile"
-    assert len(held(there)) == 4
+    assert len(held(there)) == 3
 
 
 def test_directories_and_files_are_made_moved_copied_and_removed(
