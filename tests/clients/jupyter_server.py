@@ -23,7 +23,7 @@ from tests.support.waiting import until
 
 TOKEN = "a-token-for-browsers"
 
-# Shows other files beside the folder's, and asks Jupyter's server for them, which not all here have.
+# Asks Jupyter's server for files that only one with an extension of its own knows of.
 BESIDE = "jupyter-fs"
 
 # No question about news, and nothing asked of the network.

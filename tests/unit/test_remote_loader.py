@@ -14,7 +14,7 @@ import pytest
 
 from tci_kernel.remote import calls, loader
 
-PROGRAMS = ("files", "names", "upload", "variables")
+PROGRAMS = ("files", "names", "places", "upload", "variables")
 
 
 def called(program: str, namespace: dict[str, Any] | None = None, **arguments: Any) -> Any:
