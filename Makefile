@@ -45,7 +45,7 @@ LONG := tests/clients tests/packaging tests/documents/test_blocks.py tests/diffe
 	tests/faults/test_live_soak.py tests/faults/test_lies.py tests/faults/test_expiry.py \
 	tests/server/test_limits.py tests/server/test_ray.py tests/server/test_sandbox.py \
 	tests/server/test_elsewhere.py tests/protocol/test_hostile.py tests/protocol/test_variables.py \
-	tests/state
+	tests/state tests/files/test_fsspec.py
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST) $(LONG:%=--ignore=%)

@@ -300,8 +300,8 @@ class RemoteCallFailed(TCIError):
     """What the kernel ran in the session for itself failed there.
 
     Args:
-        code: why, in a word for programs: that of a `Failure` in `remote/failure.py`, or
-            `exception` for any other exception.
+        code: why, in a word for programs: that of a `Failure` in `remote/failure.py`, the name of
+            an error of the system, such as `ENOENT`, or `exception` for any other exception.
         text: why, in the session's words.
 
     Attributes:

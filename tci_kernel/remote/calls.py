@@ -4,12 +4,14 @@ It is sent as text with each call, in a namespace that holds the program's texts
 arguments of its `main` as JSON (`REQUEST`) and the user's namespace (`USER`). Nothing stays behind
 in the session. It may meet any Python from 3.7 on, with IPython or without.
 
-The answer is a JSON object: with a `value`, what `main` returned; or with a `code`, that of a
-`Failure` or `exception` for any other error, and a `text`, why.
+The answer is a JSON object: with a `value`, what `main` returned; or with a `code` and a `text`,
+why it failed. The code is that of a `Failure`, the name of an error of the system, such as
+`ENOENT`, or `exception` for any other error.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
@@ -36,7 +38,10 @@ def run(sources: list[str], request: str) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - the boundary where an answer must go out
         if isinstance(error, namespace.get("Failure", ())):
             return {"code": error.code, "text": str(error)}
-        return {"code": EXCEPTION, "text": "%s: %s" % (type(error).__name__, error)}
+        # Its number may be another one on the kernel's system.
+        number = error.errno if isinstance(error, OSError) else None
+        code = errno.errorcode.get(number or 0, EXCEPTION)
+        return {"code": code, "text": "%s: %s" % (type(error).__name__, error)}
 
 
 if __name__ == MODULE:

@@ -19,7 +19,8 @@ MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
     from tci_kernel.remote.failure import BROKEN, REFUSED, Failure
-    from tci_kernel.remote.survey import Survey, kind, located, look, names_in, stamp
+    from tci_kernel.remote.standing import check_removable, is_real_directory, stamp
+    from tci_kernel.remote.survey import Survey, kind, located, look, names_in
 
 # Bytes that are read at a time where nothing else bounds them.
 BLOCK = 1 << 20
@@ -140,27 +141,6 @@ def remove(paths: list[str], recursive: bool) -> int:
                 % (error.filename or path, error.strerror, count, len(doomed)),
             ) from None
     return len(doomed)
-
-
-def check_removable(path: str, recursive: bool) -> None:
-    """Check that nothing goes that was hardly meant."""
-    if not is_real_directory(path):
-        return
-    real = os.path.realpath(path)
-    for place in (os.getcwd(), os.path.expanduser("~")):
-        if (os.path.realpath(place) + os.sep).startswith(real.rstrip(os.sep) + os.sep):
-            raise Failure(
-                REFUSED, "%r is not removed: it is, or holds, the directory %r." % (path, place)
-            )
-    if not recursive:
-        raise Failure(
-            REFUSED, "%r is a directory. To remove it with all that is in it, add -r." % path
-        )
-
-
-def is_real_directory(path: str) -> bool:
-    """Whether it is a directory, and not a link to one."""
-    return os.path.isdir(path) and not os.path.islink(path)
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

@@ -29,10 +29,12 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "hangups",
         "child",
     ),
-    "files": ("failure", "survey"),
+    "files": ("failure", "standing", "survey"),
+    "places": ("failure", "standing"),
     "script": ("standard_input", "surroundings"),
     "saving": (
         "failure",
+        "standing",
         "survey",
         "rebuilding",
         "reductions",
@@ -56,7 +58,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "remaking",
         "restoring",
     ),
-    "upload": ("failure", "survey", "arrival"),
+    "upload": ("failure", "standing", "arrival"),
     "variables": ("failure", "arrival", "plain", "tables", "values"),
 }
 

@@ -37,6 +37,7 @@ if __name__ != MODULE:
     from tci_kernel.remote.failure import REFUSED, Failure
     from tci_kernel.remote.pickling import PROTOCOL, pickled
     from tci_kernel.remote.rebuilding import register, user_namespace
+    from tci_kernel.remote.standing import stamp
     from tci_kernel.remote.state_file import (
         FORMAT,
         HEAD,
@@ -46,7 +47,7 @@ if __name__ != MODULE:
         shell_of_user,
         staged,
     )
-    from tci_kernel.remote.survey import Survey, stamp
+    from tci_kernel.remote.survey import Survey
 
 # Names that belong to the interpreter and not to the user.
 INTERPRETERS = re.compile("__.*|_+|_i+|_i?[0-9]+|_[iod]h|_exit_code|In|Out")

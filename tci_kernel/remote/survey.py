@@ -17,6 +17,7 @@ MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
     from tci_kernel.remote.failure import REFUSED, Failure
+    from tci_kernel.remote.standing import stamp
 
 
 class Found(NamedTuple):
@@ -174,11 +175,6 @@ def kind(mode: int) -> str:
         if test(mode):
             return name
     return "device"
-
-
-def stamp(status: os.stat_result) -> list[int]:
-    """See `Found`."""
-    return [status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev]
 
 
 def fixed_part(pattern: str) -> str:

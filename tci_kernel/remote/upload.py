@@ -18,7 +18,7 @@ MODULE = "_tci_kernel_call"
 if __name__ != MODULE:
     from tci_kernel.remote.arrival import arrived_in, origins
     from tci_kernel.remote.failure import BROKEN, REFUSED, Failure
-    from tci_kernel.remote.survey import stamp
+    from tci_kernel.remote.standing import stamp
 
 # Begin the names of what is on its way: a part as it arrives, and the file that it is added to.
 PART = "tci-upload-"
@@ -87,8 +87,8 @@ def receive(token: str, parts: list[dict[str, Any]], *, origin: str | None = Non
     Args:
         token: begins the names of all that belongs to one upload.
         parts: in order. Of each: `name`, as it arrived, or None if it is empty; `target`, the
-            file's path; `offset`; `sha256`; and for the last of a file `whole`, its SHA-256, and
-            `executable`.
+            file's path; `offset`; `sha256`; and for the last of a file `whole`, its SHA-256,
+            `executable`, and `replaces`, whether it may take the place of another.
         origin: see `arrived_in`.
     """
     place = arrived_in([part["name"] for part in parts if part["name"]], origin)
@@ -100,6 +100,30 @@ def receive(token: str, parts: list[dict[str, Any]], *, origin: str | None = Non
                 finish(part, staged)
     except BaseException:
         discard(token, [part["target"] for part in parts], [], origin=origin)
+        raise
+
+
+def deliver(
+    to: str, name: str, token: str, part: dict[str, Any], *, origin: str | None = None
+) -> None:
+    """Write a file that has arrived in one part: what `prepare` and `receive` do, in one request.
+
+    Args:
+        to: the directory that it goes into.
+        name: its name there.
+        token: see `receive`.
+        part: see `receive`; without `target`.
+        origin: see `arrived_in`.
+    """
+    try:
+        prepared = prepare(to, [], [[name]])
+    except BaseException:
+        discard(token, [], [], origin=origin)  # what has arrived
+        raise
+    try:
+        receive(token, [{**part, "target": prepared["targets"][0]}], origin=origin)
+    except BaseException:
+        discard_directories(prepared["made"])
         raise
 
 
@@ -135,6 +159,8 @@ def finish(part: dict[str, Any], staged: str) -> None:
     if part["executable"]:
         mode = stat.S_IMODE(os.stat(staged).st_mode)
         os.chmod(staged, mode | (mode & 0o444) >> 2)  # for whoever may read it
+    if not part["replaces"]:
+        os.close(os.open(part["target"], os.O_CREAT | os.O_EXCL))  # fails if there is anything
     os.replace(staged, part["target"])
 
 
@@ -169,7 +195,7 @@ def discard_directories(made: list[str]) -> None:
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    operation.__name__: operation for operation in (prepare, receive, discard)
+    operation.__name__: operation for operation in (prepare, receive, deliver, discard)
 }
 
 

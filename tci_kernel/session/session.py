@@ -17,6 +17,7 @@ from tci_kernel.remote import loader
 from tci_kernel.session.automatic import AutomaticRunner, Execution
 from tci_kernel.session.direct import programs
 from tci_kernel.session.direct.runner import DirectRunner
+from tci_kernel.session.live.pending import new_header
 from tci_kernel.session.live.runner import LiveRunner
 from tci_kernel.session.notice import Notice, noticed
 from tci_kernel.session.options import SessionOptions
@@ -36,6 +37,8 @@ class RemoteSession(SessionOptions):
         opener: starts a session without running code, where that is possible and costs nothing.
         listener: publishes what comes of a session while no cell runs in it.
         execution: how cells are run.
+        subshell: the name of a subshell in which `call` runs its programs, so that they don't wait
+            for a running cell; empty for none. Live it is made where the interpreter has any.
     """
 
     def __init__(
@@ -44,12 +47,14 @@ class RemoteSession(SessionOptions):
         opener: Callable[[], Awaitable[str]] | None = None,
         listener: Callable[[Message], Awaitable[None]] = ignored,
         execution: Execution = Execution.AUTO,
+        subshell: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._client = client
         self._opener = opener
         self._made_with = (opener, listener, execution)
+        self._subshell = subshell
         self._opening = asyncio.Lock()
         self._state = SessionState(client)
         # A server of our own stops code whose caller hangs up.
@@ -279,7 +284,10 @@ class RemoteSession(SessionOptions):
             TCIError: as `run`.
         """
         self.raise_expired()
-        cell = Cell(loader.program(program, arguments), hidden=True, files=files)
+        header = None
+        if self._subshell:
+            header = {**new_header("execute_request"), "subshell_id": self._subshell}
+        cell = Cell(loader.program(program, arguments), hidden=True, files=files, header=header)
         async with aclosing(self._run(cell)) as messages:
             return programs.answer([message async for message in messages])
 
@@ -310,6 +318,12 @@ class RemoteSession(SessionOptions):
         error = None if calling.cancelled() else calling.exception()
         if isinstance(error, SessionExpired):
             self._unnoticed = error
+
+    async def rest(self) -> None:
+        """Let go of the session, and of its subshell there, until it is used again."""
+        if self._subshell:
+            await self.request(Message("delete_subshell_request", {"subshell_id": self._subshell}))
+        await self.release()
 
     async def release(self) -> None:
         """Let go of the session, which goes on. The client stays open."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from typing import Any
 
 from tci_kernel.core.errors import InvalidAnswer, TCIError, TransferFailed
 from tci_kernel.session.session import RemoteSession
+from tci_kernel.transfer.blocks import Block, read_blocks
 from tci_kernel.transfer.destination import Arriving, Destination
 from tci_kernel.transfer.requested import is_requested
 from tci_kernel.transfer.sources import root
@@ -118,11 +116,8 @@ class Download(Transfer):
                 yield _Piece(remote, offset, min(limit, remote.size - offset))
 
     async def _read(self, batch: Sequence[_Piece]) -> list[bytes]:
-        pieces = [[p.remote.path, p.remote.stamp, p.offset, p.length] for p in batch]
-        answers = await call(self._session, "files", "read", pieces=pieces)
-        if not isinstance(answers, list) or len(answers) != len(batch):
-            raise unexpected_answer()
-        return [_data(piece, answer) for piece, answer in zip(batch, answers, strict=True)]
+        blocks = [Block(p.remote.path, p.remote.stamp, p.offset, p.length) for p in batch]
+        return await read_blocks(self._session, blocks)
 
     async def _check(self, remote: _RemoteFile, whole: str) -> None:
         """Compare a file of several pieces with what arrived: it may have changed in between."""
@@ -159,15 +154,3 @@ class Download(Transfer):
                 fate="Nothing was transferred.",
             )
         return self._destination.path_of(parts)
-
-
-def _data(piece: _Piece, answer: Any) -> bytes:
-    """The bytes of a piece, as they were in the session."""
-    try:
-        text, digest = answer
-        data = base64.b64decode(text, validate=True)
-    except (TypeError, ValueError, binascii.Error) as error:
-        raise unexpected_answer() from error
-    if len(data) != piece.length or hashlib.sha256(data).hexdigest() != digest:
-        raise TransferFailed(f"A part of {piece.remote.name!r} did not arrive as it was sent.")
-    return data

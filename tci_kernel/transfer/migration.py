@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import secrets
-from typing import Any
 
-from tci_kernel.core.errors import TransferFailed
-from tci_kernel.remote.upload import PART
 from tci_kernel.session.session import RemoteSession
+from tci_kernel.transfer.blocks import Block, Writer, read_blocks
 from tci_kernel.transfer.state import Loaded, Saved
 from tci_kernel.transfer.transfer import Transfer, call, unexpected_answer
-from tci_kernel.transfer.upload import as_file
 
 # The name of the state where it arrives.
 _NAME = "state"
@@ -41,7 +35,6 @@ class Migration(Transfer):
         super().__init__()
         self._session = session
         self._new = session.successor()
-        self._token = secrets.token_hex(8)
         self.saved = Saved(session, with_files=with_files, reruns=reruns)
         self.loaded = Loaded(self._new)
 
@@ -68,47 +61,12 @@ class Migration(Transfer):
             self.total = int(stamp[0])
         except (TypeError, ValueError, LookupError) as error:
             raise unexpected_answer() from error
-        whole = hashlib.sha256()
+        whole, writer = hashlib.sha256(), Writer(self._new)
         while self.done < self.total:
             length = min(self._session.transfer_size, self.total - self.done)
-            answer = await call(
-                self._session, "files", "read", pieces=[[path, stamp, self.done, length]]
-            )
-            data = _data(answer, length)
+            [data] = await read_blocks(self._session, [Block(path, stamp, self.done, length)])
             whole.update(data)
-            await self._send(target, data, whole.hexdigest())
-
-    async def _send(self, target: str, data: bytes, whole: str) -> None:
-        """Send a piece to the new session."""
-        name = f"{PART}{self._token}-{self.done}"
-        is_last = self.done + len(data) == self.total
-        part = {
-            "name": name,
-            "target": target,
-            "offset": self.done,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "whole": whole if is_last else None,
-            "executable": False,
-        }
-        await call(
-            self._new,
-            "upload",
-            "receive",
-            [as_file(name, data)],
-            token=self._token,
-            parts=[part],
-            origin=self._new.origin,
-        )
-        self.done += len(data)
-
-
-def _data(answer: Any, length: int) -> bytes:
-    """The bytes of a piece, as they were in the session."""
-    try:
-        [[text, digest]] = answer
-        data = base64.b64decode(text, validate=True)
-    except (TypeError, ValueError, binascii.Error) as error:
-        raise unexpected_answer() from error
-    if len(data) != length or hashlib.sha256(data).hexdigest() != digest:
-        raise TransferFailed("A part of the session's state did not arrive as it was sent.")
-    return data
+            is_last = self.done + length == self.total
+            digest = whole.hexdigest() if is_last else None
+            await writer.send([writer.part(target, data, self.done, digest)])
+            self.done += length

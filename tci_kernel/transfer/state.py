@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tci_kernel.remote.survey import stamp
+from tci_kernel.remote.standing import stamp
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.destination import Destination
 from tci_kernel.transfer.download import Download

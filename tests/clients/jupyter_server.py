@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,9 @@ from websocket import WebSocket
 from tests.support.waiting import until
 
 TOKEN = "a-token-for-browsers"
+
+# Asks Jupyter's server for files that only one with an extension of its own knows of.
+BESIDE = "jupyter-fs"
 
 # No question about news, and nothing asked of the network.
 QUIET = {"@jupyterlab/apputils-extension/notification": {"fetchNews": "false"}}
@@ -68,15 +71,24 @@ def on_kernel(book: NotebookNode, kernel: str) -> NotebookNode:
 
 @contextmanager
 def jupyter_server(
-    home: Path, python: Path | str = sys.executable, **environment: str
+    home: Path,
+    python: Path | str = sys.executable,
+    *,
+    disabled: Sequence[str] = (BESIDE,),
+    **environment: str,
 ) -> Iterator[JupyterServer]:
     """Start JupyterLab at home in an empty directory, and stop it afterwards.
 
     Args:
-        home: the directory.
+        home: the directory; `jupyter_config_dir` in it may hold configuration.
         python: of the environment that has it.
+        disabled: extensions of JupyterLab that are installed, and not used.
         environment: added to this process's environment.
     """
+    configuration = home / "jupyter_config_dir" / "labconfig"
+    configuration.mkdir(parents=True)
+    page = {"disabledExtensions": dict.fromkeys(disabled, True)}
+    (configuration / "page_config.json").write_text(json.dumps(page))
     settings = home / "settings"
     for name, values in QUIET.items():
         file = settings / f"{name}.jupyterlab-settings"

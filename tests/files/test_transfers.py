@@ -487,7 +487,7 @@ async def test_a_session_that_expires_under_way_is_not_begun_anew(
 async def test_a_clean_up_that_hangs_is_given_up(
     liar: RemoteSession, faulty: FaultyServer, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tci_kernel.transfer.upload.CLEAN_UP_LIMIT", 0.2)
+    monkeypatch.setattr("tci_kernel.transfer.blocks.CLEAN_UP_LIMIT", 0.2)
     (here / "x").write_bytes(bytes(10))
     faulty.play(says(PREPARED), http(500, ""), stall(threading.Event()))
     with pytest.raises(TCIError, match="HTTP 500"):

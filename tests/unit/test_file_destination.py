@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tci_kernel.core.errors import FileError, InvalidAnswer, TransferFailed
+from tci_kernel.transfer.blocks import as_file
 from tci_kernel.transfer.destination import Arriving, Destination, check_component
 from tci_kernel.transfer.transfer import OVERHEAD, batches
-from tci_kernel.transfer.upload import as_file
 
 
 @pytest.mark.parametrize("part", ["", ".", "..", "../x", "/etc", "a/b", "nul\0"])

@@ -258,6 +258,7 @@ def part(target: Path, data: bytes, offset: int = 0, whole: bytes | None = None)
         "sha256": hashlib.sha256(data).hexdigest(),
         "whole": None if whole is None else hashlib.sha256(whole).hexdigest(),
         "executable": False,
+        "replaces": True,
     }
 
 

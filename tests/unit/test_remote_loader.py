@@ -14,7 +14,7 @@ import pytest
 
 from tci_kernel.remote import calls, loader
 
-PROGRAMS = ("files", "names", "upload", "variables")
+PROGRAMS = ("files", "names", "places", "upload", "variables")
 
 
 def called(program: str, namespace: dict[str, Any] | None = None, **arguments: Any) -> Any:
@@ -63,7 +63,7 @@ def test_what_a_program_says_it_can_not_do_carries_its_code() -> None:
         (
             "variables",
             {"operation": "read", "token": "none", "offset": 0, "length": 1},
-            {"code": "exception"},
+            {"code": "ENOENT"},
         ),
         ("names", {"operation": "paths"}, {"code": "exception"}),
     ):

@@ -60,7 +60,19 @@ async def test_an_interpreter_without_subshells_is_not_asked(info: dict[str, Any
     interpreter = Interpreter()
     interpreter.info = info
     assert await interpreter.subshells().id_of("a") is None
-    assert interpreter.asked == []
+    assert {request.type for request in interpreter.asked} <= {"usage_request"}
+
+
+async def test_what_an_interpreter_can_do_comes_with_its_first_answer() -> None:
+    interpreter = Interpreter(FEATURE)
+    features, interpreter.info = interpreter.info, {}
+
+    async def ask(request: Message) -> Message | None:
+        interpreter.info = features
+        return await interpreter.ask(request)
+
+    assert await Subshells(ask, lambda: interpreter.info).id_of("a") == "id-2"
+    assert [one.type for one in interpreter.asked] == ["usage_request", "create_subshell_request"]
 
 
 async def test_what_could_not_be_made_is_tried_again() -> None:

@@ -32,6 +32,9 @@ class Subshells:
 
     async def id_of(self, name: str) -> str | None:
         """The id there of a subshell; None where the interpreter has none."""
+        if not self._info():
+            # What it can do comes with its first answer, which the main thread may keep back.
+            await self._ask(Message("usage_request", {}))
         features = self._info().get("supported_features")
         if not isinstance(features, list) or FEATURE not in features:
             return None
