@@ -176,7 +176,7 @@ def test_restart_and_run_all_begins_afresh(
     notebook.expect_number(2, 3)
     expect(notebook.output(2).locator("table")).to_contain_text("Session")
     expect(notebook.output(2).locator("td").first).to_have_css("text-align", "left")
-    notebook.picture("status", 450)
+    notebook.picture("status", VIEW["height"])
 
 
 def test_two_notebooks_have_sessions_of_their_own(
