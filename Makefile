@@ -19,7 +19,7 @@ demo: export TOGETHER_API_KEY := demo
 demo: export TCI_SERVER_TOKEN := demo
 demo: $(VENV)/.demo
 	$(EXECUTE) --ExecutePreprocessor.kernel_name=tci-local
-	$(BIN)/jupyter nbconvert --to html $(DEMO)/tour.ipynb --output-dir $(DEMO) --log-level ERROR
+	$(BIN)/python -m nbconvert --to examples.page.Page $(DEMO)/tour.ipynb --log-level ERROR
 	@: > $(DEMO)/address; $(BIN)/tci-kernel serve > $(DEMO)/address & server=$$!; \
 	trap "kill $$server" EXIT; \
 	until [ -s $(DEMO)/address ]; do kill -0 $$server || exit; sleep 0.1; done; \
@@ -28,7 +28,7 @@ demo: $(VENV)/.demo
 	@echo
 	@echo "The tour ran on the kernel tci-local, and on tci at a server of its own. Its results:"
 	@echo "  $(CURDIR)/$(DEMO)/tour.ipynb   the executed notebook"
-	@echo "  $(CURDIR)/$(DEMO)/tour.html    the same as a page, for any browser"
+	@echo "  $(CURDIR)/$(DEMO)/tour.html    the same as a page, for any browser, without a network"
 	@echo "  $(CURDIR)/$(DEMO)/served.ipynb the notebook as the server's sessions executed it"
 
 # Tests wait for the processes that they start, so there are half as many again as cores that run
@@ -99,9 +99,10 @@ programs: $(VENV)/.dev
 	$$as apt-get update -qq; \
 	for name in $$missing; do $$as apt-get install -qq --yes $$name || exit 1; done
 
-# The pictures of JupyterLab in the documents, taken while its tests run.
+# The pictures in the documents, taken while its tests run.
 pictures: $(VENV)/.dev clients
-	PICTURES=1 $(BIN)/python -m pytest tests/clients/test_browser.py tests/clients/test_live_browser.py
+	PICTURES=1 $(BIN)/python -m pytest tests/clients/test_browser.py tests/clients/test_live_browser.py \
+		tests/clients/test_notebooks.py
 
 # Many cells with random faults; the suite has a shorter run of it.
 soak: $(VENV)/.dev

@@ -8,7 +8,7 @@ project = "tci-kernel"
 author = "The tci-kernel developers"
 release = __version__
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx_copybutton"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4
 

@@ -11,19 +11,20 @@ import click
 
 from tci_kernel.client.schema import SessionInfo
 from tci_kernel.commands.group import Invocation, Messages, command
+from tci_kernel.commands.machine import machine
 from tci_kernel.commands.report import facts, message, table
 from tci_kernel.core.errors import Interrupted, MissingKey, TCIError, UsageError
 from tci_kernel.core.text import duration, moment
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.listing import listing
 
-# Seconds that the session has for listing its files; another notebook's cell may run in it.
-FILES_LIMIT = 5.0
+# Seconds that the session has to tell of itself; another notebook's cell may run in it.
+INSIDE_LIMIT = 5.0
 
 
 @command("status")
 async def status(invocation: Invocation) -> Messages:
-    """Show the session, its age, the service and how far away it is."""
+    """Show the session, its age, what it runs on, the service and how far away it is."""
     session, client = invocation.runtime.session, invocation.runtime.client
     await invocation.runtime.find_key()
     listed: Sequence[SessionInfo] | None = None
@@ -43,7 +44,7 @@ async def status(invocation: Invocation) -> Messages:
                 ("Expires", moment(info.expires_at)),
                 ("Cells run", f"{session.cells_run} (requests in all: {info.execute_count})"),
             ]
-            rows += [*await session.facts(), ("Files", await _files(session))]
+            rows += [*await session.facts(), *await _inside(session)]
     if not invocation.runtime.local:
         rows.append(("Begun here", _begun(session)))
     rows += [("Service", f"{client.address} ({place})"), ("Round trip", distance)]
@@ -68,18 +69,21 @@ def _begun(session: RemoteSession) -> str:
     return f"{count}, {session.begun * session.session_price:g} at {session.session_price:g} each"
 
 
-async def _files(session: RemoteSession) -> str:
-    """How many there are, and where."""
+async def _inside(session: RemoteSession) -> Sequence[tuple[str, str]]:
+    """What only the session itself can say: what it runs on, how many files it has, and where."""
     try:
-        async with asyncio.timeout(FILES_LIMIT):
+        async with asyncio.timeout(INSIDE_LIMIT):
+            runs_on = await machine(session)
             place, entries = await listing(session)
     except TimeoutError:
-        return "not known: the session is busy"
+        unknown = "not known: the session is busy"
     except Interrupted:
         raise
     except TCIError as error:
-        return f"not known: {error.what}"
-    return f"{len(entries)} in {place}"
+        unknown = f"not known: {error.what}"
+    else:
+        return [*runs_on, ("Files", f"{len(entries)} in {place}")]
+    return [("Machine", unknown), ("Files", unknown)]
 
 
 @command("sessions")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tci_kernel.core.errors import InvalidAnswer, TCIError, TransferFailed
+from tci_kernel.remote.standing import stamp
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.blocks import Block, read_blocks
 from tci_kernel.transfer.destination import Arriving, Destination
@@ -72,6 +73,7 @@ class Download(Transfer):
         found = await call(self._session, "files", "survey", sources=self._sources)
         directories = self._read_survey(found)
         self.directories = len(directories)
+        self._leave_out_itself()
         for remote in self._files:
             self._destination.check_file(remote.target)
         for directory in directories:
@@ -90,6 +92,17 @@ class Download(Transfer):
                 self._arriving.discard()
             if not is_complete:
                 self._destination.discard()
+
+    def _leave_out_itself(self) -> None:
+        """Decide which files are fetched: none onto itself, where the session works on ours."""
+        pending = []
+        for remote in self._files:
+            if _is_itself(remote):
+                self.there.append(remote.name)
+                self.total -= remote.size
+            else:
+                pending.append(remote)
+        self._files = pending
 
     async def _fetch(self) -> None:
         limit = self._session.transfer_size
@@ -154,3 +167,12 @@ class Download(Transfer):
                 fate="Nothing was transferred.",
             )
         return self._destination.path_of(parts)
+
+
+def _is_itself(remote: _RemoteFile) -> bool:
+    """Whether a file of the session is the one in whose place it is to be put."""
+    real = os.path.realpath(remote.target)
+    try:
+        return real == remote.path and stamp(os.stat(real)) == remote.stamp  # noqa: PTH116
+    except OSError:
+        return False

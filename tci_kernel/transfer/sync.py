@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tci_kernel.core.text import printable, size
-from tci_kernel.remote.survey import Found, stamp
+from tci_kernel.remote.standing import stamp
+from tci_kernel.remote.survey import Found
 from tci_kernel.session.session import RemoteSession
 from tci_kernel.transfer.sources import Sources
 from tci_kernel.transfer.transfer import call, unexpected_answer

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.clients.jupyter_server import JupyterServer, jupyter_server
-from tests.clients.notebook_page import PATIENCE, VIEW
+from tests.clients.notebook_page import PATIENCE
+from tests.clients.pictures import VIEW
 from tests.support.programs import needed
 from tests.support.servers import ServerProcess
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-from playwright.sync_api import FloatRect, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.clients.jupyter_server import JupyterServer
-
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+from tests.clients.pictures import picture
 
 # Milliseconds for anything that a cell does; generous, since machines that test are busy.
 PATIENCE = 30_000
 
-VIEW: ViewportSize = {"width": 1000, "height": 700}
+# A click in its middle sets the middle one of a slider's values.
+SLIDER_BAR = ".noUi-base"
 
 ADDRESSES = {"lab": "lab/workspaces/{stem}/tree/{name}", "notebook": "notebooks/{name}"}
 
@@ -136,11 +133,3 @@ class NotebookPage:
         """Take a picture of the upper part of the page; the documents show JupyterLab."""
         if self.interface == "lab":
             picture(self.page, name, height)
-
-
-def picture(page: Page, name: str, height: int) -> None:
-    """Save the upper part of a page for the documents, if `make pictures` asks for it."""
-    if os.environ.get("PICTURES"):
-        part: FloatRect = {"x": 0, "y": 0, "width": VIEW["width"], "height": height}
-        shot = Image.open(BytesIO(page.screenshot(animations="disabled", clip=part)))
-        shot.convert("RGB").quantize(128).save(IMAGES / f"{name}.png", optimize=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from textwrap import indent
 
 import httpx
 import nbformat
@@ -14,7 +13,8 @@ from playwright.sync_api import Page, expect
 
 from tests.clients.conftest import address
 from tests.clients.jupyter_server import JupyterServer, notebook_for, serving_jupyter
-from tests.clients.notebook_page import NotebookPage
+from tests.clients.notebook_page import SLIDER_BAR, NotebookPage
+from tests.clients.pictures import Recording
 from tests.support.servers import ServerProcess
 
 KERNELS = ("tci-local", "tci")
@@ -32,8 +32,13 @@ for step in tqdm(range(10), desc="Training", mininterval=0):
     train(step)
 """
 
-# A click in its middle sets the middle one of its values.
-SLIDER_BAR = ".noUi-base"
+
+STEP = """
+import os, time
+def train(step):
+    while not os.path.exists({seen!r} + str(step)):
+        time.sleep(0.01)
+"""
 
 
 def wait_for(path: Path) -> str:
@@ -94,30 +99,38 @@ def test_a_cell_is_stopped_and_keeps_what_it_has_printed(
     assert [output.output_type for output in outputs] == ["stream", "error"]
 
 
-def test_a_bar_moves_and_ends_at_100_percent(
-    jupyter: JupyterServer, page: Page, kernel: str
-) -> None:
+def test_a_slider_and_then_a_bar_move(jupyter: JupyterServer, page: Page, kernel: str) -> None:
+    """The moving picture of the documents: each step is seen before the next one is made."""
     name = f"bar-{kernel}.ipynb"
-    seen = jupyter.folder / f"{name}.seen"
-    step = f"def train(step):\n    if step == 6:\n{indent(wait_for(seen), ' ' * 8)}"
-    jupyter.write(name, kernel, step, SLIDER.strip(), BAR.strip())
+    seen = str(jupyter.folder / f"{name}.seen")
+    jupyter.write(name, kernel, STEP.format(seen=seen), SLIDER.strip(), BAR.strip())
     notebook = NotebookPage.open(page, jupyter, "lab", name)
     notebook.run(0, 1)
     page.keyboard.press("Escape")
     page.keyboard.type("dd")  # that cell is not for the picture
     expect(notebook.cells).to_have_count(2)
+    recording = Recording(page, 440)
+    notebook.editor(0).click()
+    recording.frame(800)
     notebook.run(0, 2)
-    notebook.output(0).locator(SLIDER_BAR).click()
-    expect(notebook.output(0).locator(".widget-label").last).to_have_text("size 5")
+    recording.frame(800)
+    notebook.output(0).locator(".noUi-handle").focus()
+    for size in range(1, 8):
+        page.keyboard.press("ArrowRight")
+        expect(notebook.output(0).locator(".widget-label").last).to_have_text(f"size {size}")
+        recording.frame(200)
     notebook.begin(1)
-    expect(notebook.output(1)).to_contain_text("60%")
-    notebook.expect_number(1, "*")
-    notebook.picture("live", 440)
-    seen.touch()
+    for step in range(10):
+        expect(notebook.output(1)).to_contain_text(f"{step}0%" if step else "0%")
+        notebook.expect_number(1, "*")
+        recording.frame(300)
+        Path(f"{seen}{step}").touch()
     notebook.expect_number(1, 3)
     expect(notebook.output(1)).to_contain_text("100%")
     expect(notebook.output(1)).to_contain_text("10/10")
     expect(notebook.output(1).locator(".progress-bar-success")).to_be_attached()
+    recording.frame(2_500)
+    recording.save("live")
 
 
 def test_a_slider_moves_a_label_and_is_moved(

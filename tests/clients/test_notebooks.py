@@ -16,8 +16,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Page, expect
 from traitlets.config import Config
 
+from tests.clients.pictures import picture_between
+from tests.documents.pages import ROOT
 from tests.support.servers import ServerProcess
 from tests.support.tour import TOUR, check_tour
 
@@ -133,7 +136,7 @@ def test_without_a_key_a_headless_run_fails_and_says_why(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("name", ["tci", "tci-local"])
 def test_nbconvert_executes_the_tour_and_makes_a_page(
-    name: str, server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, server: ServerProcess, tmp_path: Path, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
     monkeypatch.setenv("TOGETHER_API_KEY", server.token)
@@ -145,11 +148,22 @@ def test_nbconvert_executes_the_tour_and_makes_a_page(
     assert ran.returncode == 0, ran.stderr
     failing = check_tour(nbformat.read(tmp_path / "tour.ipynb", as_version=4))
 
-    page = jupyter("nbconvert", "--to", "html", tmp_path / "tour.ipynb", "--output-dir", tmp_path)
-    assert page.returncode == 0, page.stderr
-    html = (tmp_path / "tour.html").read_text()
-    assert "data:image/png;base64," in html
-    assert failing.ename in html
+    nbconvert = (sys.executable, "-m", "nbconvert", "--to", "examples.page.Page")
+    subprocess.run([*nbconvert, str(tmp_path / "tour.ipynb")], cwd=ROOT, check=True)
+    page.context.set_offline(True)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "tour.html").as_uri())
+    shown = page.locator(".jp-OutputArea-output")
+    for what in ("img[src^='data:image/png']", "img[src^='data:image/svg']", "table.dataframe"):
+        expect(shown.locator(what).first).to_be_visible()
+    expect(shown.locator("math[display=block]")).to_have_count(2)
+    expect(shown.filter(has_text="What the model says").locator("math")).to_have_count(3)
+    expect(shown.filter(has_text='"per_mm_of_rain": ')).to_be_visible()
+    expect(shown.filter(has_text="IntSlider(value=18")).to_be_visible()
+    expect(shown.filter(has_text=failing.ename)).to_be_visible()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    picture_between(page, "tour", page.locator("h2#A-plot"), page.locator("h2#Markdown"))
 
 
 def test_jupyter_execute_runs_a_notebook_in_place(tmp_path: Path) -> None:

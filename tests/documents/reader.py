@@ -34,7 +34,7 @@ FILES = Path(__file__).parent / "files"
 SESSION = "ses_CVtmHZWnVBdtZnwbZNosk"
 ADDRESS = "http://127.0.0.1:8321/v1"
 
-# Commands that run until they are stopped, and what they say once they are up.
+# Commands that run until they are stopped, if a block ends with one, and what they say once up.
 LASTING = {
     "jupyter lab": "/lab?token=",
     "jupyter console": "In [",
@@ -96,8 +96,9 @@ class Reader:
         text = text.replace("--port 8321", "--port 0")
         text = text.replace("pip install", "pip install --dry-run")
         command = ["bash", "-euo", "pipefail", "-c", text]
+        last = text.splitlines()[-1]
         for words, ready in LASTING.items():
-            if words in text:
+            if words in last:
                 self._wait_for(ready, command)
                 return
         done = subprocess.run(

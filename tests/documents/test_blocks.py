@@ -27,6 +27,9 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 # The blocks that are marked `not-run`, by their last line, and why.
 NOT_RUN = {
     "code .": "VS Code needs a screen",
+    "docker run --publish 8321:8321 --env TCI_SERVER_TOKEN --memory 16g tci-kernel": (
+        "Docker needs a daemon; tests/packaging/test_image.py does the image's steps"
+    ),
     'eval "$(_TCI_KERNEL_COMPLETE=zsh_source tci-kernel)"': "zsh may be missing",
     "_TCI_KERNEL_COMPLETE=fish_source tci-kernel | source": "fish may be missing",
 }

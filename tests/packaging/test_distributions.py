@@ -7,11 +7,13 @@ import sys
 import tarfile
 from email.parser import HeaderParser
 from pathlib import Path
+from urllib.parse import urlsplit
 from zipfile import ZipFile
 
 import pytest
 
 import tci_kernel
+from tests.documents.pages import links
 from tests.packaging.distributions import ROOT, STEM, Distributions, build, run
 
 # What is of use in a clone alone.
@@ -84,6 +86,27 @@ def test_an_index_would_take_them(distributions: Distributions) -> None:
     twine = (sys.executable, "-m", "twine", "check", "--strict")
 
     assert run(*twine, distributions.sdist, distributions.wheel).stdout.count("PASSED") == 2
+
+
+def test_what_an_index_shows_of_the_readme_leads_nowhere_else(
+    distributions: Distributions, tmp_path: Path
+) -> None:
+    """There, links and pictures that are relative to the repository would be broken."""
+    with ZipFile(distributions.wheel) as archive:
+        metadata = HeaderParser().parsestr(archive.read(f"{STEM}.dist-info/METADATA").decode())
+    with tarfile.open(distributions.sdist) as archive:
+        names = {name.removeprefix(f"{STEM}/") for name in archive.getnames()}
+    text = str(metadata.get_payload())
+    shown = tmp_path / "shown.md"
+    shown.write_text(text)
+
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert list(links(shown)) == []
+    assert "<!--" not in text
+    assert re.findall("pip install .*", text)[0] == "pip install tci-kernel"
+    for name in {urlsplit(link).path for link in links(ROOT / "README.md")}:
+        assert name in names
+        assert f"`{name}`" in text or name.startswith("docs/images/")
 
 
 def test_all_name_the_version_that_the_package_has(distributions: Distributions) -> None:

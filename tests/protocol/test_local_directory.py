@@ -57,6 +57,19 @@ def test_an_upload_of_a_file_onto_itself_says_that_it_is_there(
     assert names(folder / "copies") == ["data.csv", "mine.py"]
 
 
+def test_a_download_of_a_file_onto_itself_says_that_it_is_there(
+    driver: KernelDriver, folder: Path
+) -> None:
+    before = (folder / "data.csv").stat()
+    told = shown(driver.run("%tci download --force data.csv mine.py"))
+    assert "Downloaded nothing" in told
+    assert "There already, since the session works on these files: data.csv, mine.py." in told
+    assert (folder / "data.csv").stat().st_ino == before.st_ino
+    told = shown(driver.run("%tci download data.csv --to again.csv"))
+    assert "Downloaded data.csv" in told
+    assert (folder / "again.csv").read_bytes() == (folder / "data.csv").read_bytes()
+
+
 def test_an_upload_of_some_files_onto_themselves_sends_the_others(
     driver: KernelDriver, folder: Path, tmp_path: Path
 ) -> None:

@@ -70,6 +70,9 @@ def test_status_tells_of_the_session(driver: KernelDriver) -> None:
     text = shown(driver.run("%tci status"))
     for row in (
         r"Cells run +2 \(requests in all: \d+\)",
+        r"Machine +[\d.]+ CPUs?, [\d.]+ .B of memory, [\d.]+ .B of disk free",
+        r"GPUs +(none of NVIDIA|.* \(\d+\))",
+        r"Network +(there is a way out|no way out).*",
         r"Files +0 in /.*",
         r"Session +ses_\w{21}",
         r"Started +.* ago\)",

@@ -133,6 +133,8 @@ def test_a_kernel_runs_live_in_a_sandbox(served: Served) -> None:
         assert driver.interrupt() < 5
         assert driver.finish(sleeping).reply["ename"] == "KeyboardInterrupt"
         assert driver.run("print(time is not None)").text() == "True\n"
+        status = driver.run("%tci status").only("display_data")["data"]["text/plain"]
+        assert "no way out" in status
 
 
 def test_the_local_kernel_can_shut_its_session_in(tmp_path: Path) -> None:

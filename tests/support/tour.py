@@ -16,8 +16,11 @@ def check_tour(book: NotebookNode) -> NotebookNode:
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     assert {mime for output in outputs for mime in output.get("data", {})} >= {
         *("text/html", "image/png", "image/svg+xml", "text/latex", "text/markdown"),
-        *("application/json", "text/plain"),
+        *("application/json", "text/plain", "application/vnd.jupyter.widget-view+json"),
     }
+    texts = [output.data["text/plain"] for output in outputs if "data" in output]
+    for shown in ("Round trip", " counts.csv", "weekdays.csv", "Saved "):
+        assert any(shown in text for text in texts), shown
     tagged = [cell for cell in book.cells if "raises-exception" in cell.metadata.get("tags", [])]
     failing: NotebookNode
     (failing,) = [output for output in outputs if output.output_type == "error"]
