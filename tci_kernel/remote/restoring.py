@@ -107,7 +107,7 @@ class Restoring:
             names = [name for name in made["names"] if name in self.values]
             part = Part({name: self.values[name] for name in names})
             if made["digest"] and names == made["names"]:
-                pickler_class(cloudpickle)(part, self.values, self.namespace).run()
+                pickler_class(cloudpickle)(part, self.values, self.namespace, {}).run()
                 if part.digest() != made["digest"]:
                     found += names
         return found
