@@ -50,6 +50,15 @@ class Conformance(jupyter_kernel_test.KernelTests):  # type: ignore[misc]
         {"code": "display(Markdown('*x*'))", "mime": "text/markdown"},
     ]
 
+    @classmethod
+    def setUpClass(cls) -> None:
+        """The suite searches the history, which is to have its own cells alone."""
+        with ExitStack() as stack:
+            place = stack.enter_context(TemporaryDirectory(prefix="h"))
+            stack.enter_context(patch.dict(os.environ, JUPYTER_DATA_DIR=place))
+            super().setUpClass()
+            cls.addClassCleanup(stack.pop_all().close)
+
     def test_completion(self) -> None:
         """As in the suite, once completion is loaded: a slow answer is an empty one."""
 
