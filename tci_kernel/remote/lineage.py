@@ -82,9 +82,10 @@ class Recorder:
         self.atoms: dict[str, Any] = {}
         self.places: dict[str, int] = {}  # the ids of what is no atom
         self.looks: dict[str, Look] = {}
+        self.own: set[str] = set()  # names that are not the user's
         self.started: float | None = None
         self.left = 0.0
-        self.random: dict[str, Any] = {}
+        self.random = random_states()  # as the last cell has left them: to ask takes long
         self.compare()
         shell.events.register("pre_run_cell", self.before)
         shell.events.register("post_run_cell", self.after)
@@ -99,7 +100,6 @@ class Recorder:
             if new or gone:
                 self.add(number=0, reads=[], gives=new | gone, never=NOT_A_CELL)
                 self.look(new, time.perf_counter() + LEAST_TIME)
-            self.random = random_states()
         except Exception:
             self.cells = None
         else:
@@ -133,10 +133,11 @@ class Recorder:
         gives = new | gone | changed
         self.look(new, deadline)
         self.left += seconds * PART_OF_TIME - (time.perf_counter() - started)
-        for name, state in random_states().items():
-            if self.random.get(name) != state:
+        before_it, self.random = self.random, random_states()
+        for name, state in self.random.items():
+            if before_it.get(name) != state:
                 gives.add(name)
-                if "seed" not in names_of(code) and name in self.random:
+                if "seed" not in names_of(code) and name in before_it:
                     used.add(name)
         if result.result is not None:
             gives.add("Out[%d]" % number)
@@ -172,24 +173,34 @@ class Recorder:
 
     def compare(self) -> tuple[set[str], set[str]]:
         """The names that stand for other objects than they did, and those that are gone."""
-        atoms, places = {}, {}
         new = set()
-        for name, value in [*self.shell.user_ns.items()]:
-            if is_interpreters(name):
+        namespace, own, atoms, places = self.shell.user_ns, self.own, self.atoms, self.places
+        for name, value in [*namespace.items()]:
+            if name in own or places.get(name) == id(value) or atoms.get(name, own) is value:
                 continue
-            if is_atom(value):
-                atoms[name] = value
-                if name not in self.atoms or self.atoms[name] is not value:
-                    new.add(name)
-            else:
-                places[name] = id(value)
-                if self.places.get(name) != id(value):
-                    new.add(name)
-        gone = {*self.atoms, *self.places}.difference(atoms, places)
-        self.atoms, self.places = atoms, places
-        for name in [name for name in self.looks if name not in places]:
-            del self.looks[name]
+            if is_interpreters(name):
+                own.add(name)
+                continue
+            new.add(name)
+            self.forget(name)
+            self.know(name, value)
+        gone = (atoms.keys() | places.keys()) - namespace.keys()
+        for name in gone:
+            self.forget(name)
         return new, gone
+
+    def know(self, name: str, value: Any) -> None:
+        """Note what a variable stands for, to tell whether it still does."""
+        if is_atom(value):
+            self.atoms[name] = value
+        else:
+            self.places[name] = id(value)
+
+    def forget(self, name: str) -> None:
+        """Know nothing more of a variable's value."""
+        self.atoms.pop(name, None)
+        self.places.pop(name, None)
+        self.looks.pop(name, None)
 
     def follow(
         self, names: frozenset[str], before: set[str], deadline: float
@@ -248,6 +259,7 @@ class Recorder:
         """Go on from the record of another session, whose variables are all here now."""
         self.cells = cells
         self.compare()
+        self.random = random_states()
         self.look({*self.places}, time.perf_counter() + LEAST_TIME)
 
 
