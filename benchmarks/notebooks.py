@@ -28,7 +28,8 @@ PRICES = [
 RIDES = [
     "import numpy as np\nimport pandas as pd",
     "rng = np.random.default_rng(3)\nrides_count = 1_500_000",
-    "starts = pd.Timestamp('2026-01-01') + pd.to_timedelta(rng.integers(0, 86_400 * 365, rides_count), 's')",
+    "seconds = rng.integers(0, 86_400 * 365, rides_count)",
+    "starts = pd.Timestamp('2026-01-01') + pd.to_timedelta(seconds, 's')",
     (
         "rides = pd.DataFrame({'start': starts, 'station': rng.integers(0, 400, rides_count), "
         "'minutes': rng.gamma(2.0, 8.0, rides_count), 'member': rng.random(rides_count) < 0.7})"

@@ -71,12 +71,11 @@ class Choice:
         }
         self.groups = self.grouped()
 
-    def make(self, reruns: bool, inputs: list[str]) -> dict[str, Any]:
+    def make(self, reruns: bool) -> dict[str, Any]:
         """Choose; gives what the manifest says of it.
 
         Args:
             reruns: whether cells are run again that use what is outside the session.
-            inputs: the cells, as Python.
         """
         plan = self.plan(reruns)
         self.remade = [part for group in plan.remade for part in self.groups[group]]
@@ -94,7 +93,7 @@ class Choice:
         cells = [
             {
                 "number": self.record[step]["number"],
-                "source": inputs[self.record[step]["number"]],
+                "source": self.record[step]["source"],
                 "carried": plan.carried_for(step),
             }
             for step in plan.steps

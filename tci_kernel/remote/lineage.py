@@ -12,7 +12,6 @@ has not, and all that may share memory with that.
 from __future__ import annotations
 
 import ast
-import inspect
 import random
 import re
 import sys
@@ -23,11 +22,11 @@ from typing import Any
 RECORDER = "_tci_kernel_lineage"
 
 if __name__.startswith("tci_kernel."):
-    from tci_kernel.remote.looks import Look, is_atom, look_at, names_of, package_of
+    from tci_kernel.remote.looks import Look, is_atom, look_at, package_of
+    from tci_kernel.remote.reading import EARLIER, Reading
 
-# Names that are the interpreter's and not the user's, and those of what earlier cells have given.
+# Names that are the interpreter's and not the user's.
 INTERPRETERS_OWN = re.compile("__.*|_i+|_i[0-9]+|_[iod]h|_exit_code|In|exit|quit|get_ipython|open")
-EARLIER = re.compile("_+|_[0-9]+|Out")
 
 # Seconds to look at variables after a cell: so many, or a part of what the cell itself took if that
 # is longer. What others have left of theirs is there too, up to a time that nobody notices.
@@ -57,11 +56,12 @@ OUTSIDE = re.compile(
 )
 UNSEEDED = re.compile(r"\b(default_rng|RandomState|Random|SeedSequence|seed)\(\s*(None\s*)?\)")
 
+# What may use any variable.
+ANYTHING = frozenset(["exec", "eval", "globals", "locals", "vars", "user_ns", "__dict__"])
+
 # Why a cell can never be run again.
 FAILED = "it failed"
 NOT_A_CELL = "no cell has made it"
-AWAITS = "it waits for something"
-EARLIER_OUTPUT = "it uses what an earlier cell has shown"
 
 
 class Recorder:
@@ -71,9 +71,10 @@ class Recorder:
         shell: the user's IPython.
 
     Attributes:
-        cells: of each its `number` (0 of what was done between cells), what it `reads` and `gives`
-            (names), the `seconds` that it took, and why it is not simply run again: `outside` what
-            it uses beyond the session, `never` why it can't be. None once that can't be told.
+        cells: of each its `number` (0 of what was done between cells), its `source` as Python, what
+            it `reads` and `gives` (names), the `seconds` that it took, and why it is not simply run
+            again: `outside` what it uses beyond the session, `never` why it can't be. None once
+            that can't be told.
     """
 
     def __init__(self, shell: Any) -> None:
@@ -86,13 +87,15 @@ class Recorder:
         self.started: float | None = None
         self.left = 0.0
         self.random = random_states()  # as the last cell has left them: to ask takes long
+        self.tree: ast.AST | None = None  # of the cell that runs
         self.compare()
+        shell.ast_transformers.append(self)
         shell.events.register("pre_run_cell", self.before)
         shell.events.register("post_run_cell", self.after)
 
     def before(self, info: Any) -> None:
         """Note how things are before a cell."""
-        self.started = None
+        self.started = self.tree = None
         if self.cells is None or info.silent or not info.store_history:
             return
         try:
@@ -105,29 +108,31 @@ class Recorder:
         else:
             self.started = time.perf_counter()
 
+    def visit(self, tree: Any) -> Any:
+        """Keep the tree of a cell: IPython shows it to all that may transform it."""
+        self.tree = self.tree or tree
+        return tree
+
     def after(self, result: Any) -> None:
         """Record a cell that has run."""
-        if self.started is None or self.cells is None or result.error_before_exec is not None:
+        if self.started is None or self.cells is None or self.tree is None:
             return
         ended = time.perf_counter()
         try:
-            self.record(result, ended - self.started)
+            self.record(Reading(self.tree), result, ended - self.started)
         except Exception:
             self.cells = None
 
-    def record(self, result: Any, seconds: float) -> None:
+    def record(self, reading: Reading, result: Any, seconds: float) -> None:
         """Record what a cell has read and given."""
-        number = result.execution_count
-        source = self.shell.history_manager.input_hist_parsed[number]
-        code = compile(source, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        source = self.shell.history_manager.input_hist_parsed[-1]
         started = time.perf_counter()
         deadline = started + max(LEAST_TIME, seconds * PART_OF_TIME) + min(self.left, MOST_LEFT)
         before = {*self.atoms, *self.places}
         new, gone = self.compare()
-        used, packages = self.follow(names_of(code), before, deadline)
-        used -= new - before
-        if new & used:
-            used -= new - names_read(source)
+        names = reading.names | (before if reading.names & ANYTHING else set())
+        used, packages = self.follow(names, before, deadline)
+        used -= (new - before) | (new - reading.read)
         changed = self.changed(used - new, deadline)
         used |= changed
         gives = new | gone | changed
@@ -137,21 +142,22 @@ class Recorder:
         for name, state in self.random.items():
             if before_it.get(name) != state:
                 gives.add(name)
-                if "seed" not in names_of(code) and name in before_it:
+                if "seed" not in names and name in before_it:
                     used.add(name)
         if result.result is not None:
-            gives.add("Out[%d]" % number)
+            gives.add("Out[%d]" % result.execution_count)
         failure = FAILED if result.error_in_exec is not None else ""
         self.add(
-            number=number,
+            number=result.execution_count,
+            source=source,
             reads=used,
             gives=gives,
             seconds=seconds,
-            outside=outside(source, packages, self.globals_in(names_of(code))),
-            never=failure or why_never(code),
+            outside=outside(source, packages, self.globals_in(reading.names)),
+            never=failure or reading.why_never(),
         )
 
-    def globals_in(self, names: frozenset[str]) -> set[str]:
+    def globals_in(self, names: set[str]) -> set[str]:
         """All names that code uses, with those that the functions use that it calls."""
         known = {name: self.looks[name].names for name in names if name in self.looks}
         return set(names).union(*known.values())
@@ -162,14 +168,16 @@ class Recorder:
         number: int,
         reads: Any,
         gives: Any,
+        source: str = "",
         seconds: float = 0.0,
         outside: str = "",
         never: str = "",
     ) -> None:
         """Add to the record."""
-        entry = {"number": number, "reads": sorted(reads), "gives": sorted(gives)}
+        entry = {"number": number, "source": source, "seconds": seconds}
+        reasons = {"outside": outside, "never": never}
         if self.cells is not None:
-            self.cells.append({**entry, "seconds": seconds, "outside": outside, "never": never})
+            self.cells.append({**entry, "reads": sorted(reads), "gives": sorted(gives), **reasons})
 
     def compare(self) -> tuple[set[str], set[str]]:
         """The names that stand for other objects than they did, and those that are gone."""
@@ -203,12 +211,12 @@ class Recorder:
         self.looks.pop(name, None)
 
     def follow(
-        self, names: frozenset[str], before: set[str], deadline: float
+        self, names: set[str], before: set[str], deadline: float
     ) -> tuple[set[str], set[str]]:
         """What of the user's a cell has used, and the packages of that, by the names in its code.
 
         Args:
-            names: those names.
+            names: those in its code.
             before: the names that there were before it ran.
             deadline: see `look_at`.
         """
@@ -288,24 +296,6 @@ def outside(source: str, packages: set[str], names: set[str]) -> str:
             return package
     unseeded = UNSEEDED.search(source)
     return unseeded.group() if unseeded else ""
-
-
-def names_read(source: str) -> set[str]:
-    """The names that a cell reads or deletes, and does not bind alone."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            found.add(node.target.id)
-    return found
-
-
-def why_never(code: Any) -> str:
-    """Why code can't be run again by itself; empty if it can."""
-    if any(EARLIER.fullmatch(name) for name in names_of(code)):
-        return EARLIER_OUTPUT
-    return AWAITS if code.co_flags & inspect.CO_COROUTINE else ""
 
 
 def record_shell() -> None:

@@ -16,8 +16,8 @@ from tci_kernel.remote.calls import MODULE
 # The files whose text runs, and those whose text runs before theirs, for them to build on.
 _BASES: Mapping[str, tuple[str, ...]] = {
     "calls": ("printing",),
-    "companion": ("completion", "looks", "lineage"),
-    "helper": ("traces", "completion", "looks", "lineage"),
+    "companion": ("completion", "looks", "reading", "lineage"),
+    "helper": ("traces", "completion", "looks", "reading", "lineage"),
     "relay": (
         "printing",
         "traces",

@@ -99,7 +99,10 @@ class Looking:
                 count % TURN == 0 and time.perf_counter() > self.deadline
             ):
                 return self.found
-            self.visit(self.pending.pop())
+            try:
+                self.visit(self.pending.pop())
+            except Exception:  # of what the user's classes do when they are looked at
+                self.is_blind, self.is_whole = True, False
         self.found.memory = None if self.is_blind else self.seen.keys()
         self.found.digest = self.hash.digest() if self.is_whole else None
         return self.found
@@ -142,7 +145,7 @@ class Looking:
             return self.of_function(value)
         if isinstance(value, type):
             return [*value.__bases__, *items_of(vars(value))]
-        self.found.packages.add(package_of(getattr(value, "__module__", type(value).__module__)))
+        self.found.packages.add(package_of(type(value).__module__))
         for module, names, method in LIBRARIES:
             if any(is_a(module, name, value) for name in names):
                 found: Iterable[Any] = getattr(self, method)(value)
@@ -163,6 +166,8 @@ class Looking:
         """An array has its data's owner in common with others that show the same data."""
         self.note(array.shape, array.strides, str(array.dtype))
         base = [array.base] if is_a("numpy", "ndarray", array.base) else []
+        base += items_of(getattr(array, "__dict__", {}))  # of a class derived from it
+        array = array.view(sys.modules["numpy"].ndarray)
         if not array.dtype.hasobject:
             if array.nbytes and self.is_in_time(array.nbytes):
                 whole = array if array.flags.c_contiguous else array.copy()
@@ -223,9 +228,8 @@ class Looking:
         if len(found) == 1 and not is_made_of_python(type(value)):
             self.is_whole = False  # what else is in it can't be seen
             found += [one for one in gc.get_referents(value) if not is_of_module(one)]
-        code = getattr(value, "gi_code", None) or getattr(value, "cr_code", None)
-        if isinstance(code, types.CodeType):
-            self.found.names |= names_of(code)
+        if isinstance(value, types.GeneratorType):
+            self.found.names |= names_of(value.gi_code)
         return [*found, *(items_of(state) if isinstance(state, dict) else ()), *slots]
 
 

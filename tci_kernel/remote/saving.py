@@ -209,7 +209,7 @@ def written(
     recorder: Any = sys.modules.get(RECORDER)
     record = (recorder.cells or []) if recorder is not None and shell is not None else []
     choice = Choice(record, {**values, **outputs}, parts, left_out, {**modules, **imported})
-    again = choice.make(reruns, inputs)
+    again = choice.make(reruns)
     definitions = [
         name for name, value in values.items() if getattr(value, "__module__", "") == "__main__"
     ]

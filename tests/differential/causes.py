@@ -46,6 +46,17 @@ def _is_widget(mime: str, _data: Any) -> bool:
     return mime == "application/vnd.jupyter.widget-view+json"
 
 
+def _without_hints(entries: list[Entry]) -> list[Entry]:
+    """Leave out the line that is added to an error, and the empty one before it."""
+
+    def cut(content: Content) -> Content:
+        lines = content.get("traceback", [])
+        is_hinted = bool(lines) and "%pip install" in lines[-1]
+        return {**content, "traceback": lines[:-2]} if is_hinted else content
+
+    return [(kind, cut(content)) for kind, content in entries]
+
+
 class Cause(Enum):
     """What differs, and why."""
 
@@ -53,6 +64,11 @@ class Cause(Enum):
         self.reason = reason
         self.forget = forget
 
+    # What is added on purpose.
+    HINT = (
+        "a module that is missing: a line says how a package is installed in the session",
+        _without_hints,
+    )
     # What the service's API has no place for.
     COMM = (
         "comms: the API carries none, so a widget shows as the text beside its view",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import atexit
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from tci_kernel.remote import lineage
 from tci_kernel.remote.lineage import NUMPY_RANDOM, RANDOM, Recorder
@@ -23,10 +25,11 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     """The record of a shell, which has all the time that it needs to look at variables."""
     monkeypatch.setattr(lineage, "LEAST_TIME", 60.0)
     main = sys.modules["__main__"]
-    shell = InteractiveShell()  # type: ignore[no-untyped-call]
+    # It writes no history, and has nothing to end: its end would collect what others have left.
+    config = Config({"HistoryManager": {"enabled": False}})
+    shell = InteractiveShell(config=config)  # type: ignore[no-untyped-call]
     sys.modules["__main__"] = main
     yield Recorder(shell)
-    shell.atexit_operations()  # type: ignore[no-untyped-call]
     atexit.unregister(shell.atexit_operations)
     sys.modules["__main__"] = main
 
@@ -58,6 +61,9 @@ def ran(recorder: Recorder, *cells: str) -> dict[str, Any]:
         (["from collections import Counter; a = Counter('ab')", "b = a['a']"], "a", "b"),
         (["from collections import Counter; a = Counter('ab')", "a['a'] += 1"], "a", "a"),
         (["a = iter([1, 2])", "next(a)"], "a", "a"),
+        (["a = [1]", "%time a.append(2)"], "a", "a"),
+        (["a = [1]", "%%time\na.append(2)"], "a", "a"),
+        (["a = [1]", "exec('a' + '.append(2)')"], "a", "a"),
         (["import datetime; a = [datetime.date(2026, 1, 1)]", "b = a[0]"], "a", "b"),
         (
             ["import pandas as pd; a = pd.Series(pd.to_datetime(['2026-01-01']))", "b = a[0]"],
@@ -130,6 +136,13 @@ def test_what_is_done_between_cells_is_nobodys(recorder: Recorder) -> None:
 
 def test_what_it_is_too_large_to_look_into_counts_as_changed(recorder: Recorder) -> None:
     assert ran(recorder, "a = [[n] for n in range(9_000)]", "len(a); b = 1")["gives"] == ["a", "b"]
+
+
+def test_a_warning_about_the_syntax_is_given_once(recorder: Recorder) -> None:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        ran(recorder, "1 is 2")
+    assert len(found) == 1
 
 
 def test_a_mistake_in_it_shows_nothing(
