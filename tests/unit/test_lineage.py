@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import sys
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -136,13 +135,6 @@ def test_what_is_done_between_cells_is_nobodys(recorder: Recorder) -> None:
 
 def test_what_it_is_too_large_to_look_into_counts_as_changed(recorder: Recorder) -> None:
     assert ran(recorder, "a = [[n] for n in range(9_000)]", "len(a); b = 1")["gives"] == ["a", "b"]
-
-
-def test_a_warning_about_the_syntax_is_given_once(recorder: Recorder) -> None:
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
-        ran(recorder, "1 is 2")
-    assert len(found) == 1
 
 
 def test_a_mistake_in_it_shows_nothing(
