@@ -30,6 +30,7 @@ MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
     from tci_kernel.remote.failure import BROKEN, REFUSED, Failure
+    from tci_kernel.remote.plain import COLLISIONS
     from tci_kernel.remote.tables import (
         EXACT,
         LIBRARIES,
@@ -155,9 +156,6 @@ PLAIN: dict[type, Callable[[Writer, Any], Any]] = {
 }
 
 CONTAINERS = (list, tuple, dict, set, frozenset)
-
-# Keys of one container that may have the same hash; of other data than this very few have.
-COLLISIONS = 100
 
 
 # -- reading ---------------------------------------------------------------------------------
