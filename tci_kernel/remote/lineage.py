@@ -303,4 +303,5 @@ def record_shell() -> None:
     from IPython import get_ipython
 
     modules: Any = sys.modules  # it is found by its name there, and never imported
-    modules[RECORDER] = modules.get(RECORDER) or Recorder(get_ipython())
+    recorder = modules[RECORDER] = modules.get(RECORDER) or Recorder(get_ipython())
+    recorder.started = None  # what runs now is not the user's

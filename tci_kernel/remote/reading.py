@@ -47,7 +47,7 @@ class Reading(ast.NodeVisitor):
 
     def why_never(self) -> str:
         """Why it can't be run again by itself; empty if it can."""
-        if any(EARLIER.fullmatch(name) for name in self.names):
+        if any(EARLIER.fullmatch(name) for name in self.read):
             return EARLIER_OUTPUT
         return AWAITS if self.awaits else ""
 

@@ -50,9 +50,8 @@ def _without_hints(entries: list[Entry]) -> list[Entry]:
     """Leave out the line that is added to an error, and the empty one before it."""
 
     def cut(content: Content) -> Content:
-        lines = content.get("traceback", [])
-        is_hinted = bool(lines) and "%pip install" in lines[-1]
-        return {**content, "traceback": lines[:-2]} if is_hinted else content
+        text, _, last = str(content.get("traceback", "")).rpartition("\n\n")
+        return {**content, "traceback": text} if "%pip install" in last else content
 
     return [(kind, cut(content)) for kind, content in entries]
 
