@@ -115,9 +115,12 @@ class Recorder:
 
     def after(self, result: Any) -> None:
         """Record a cell that has run."""
-        if self.started is None or self.cells is None or self.tree is None:
+        if self.started is None or self.cells is None or result.error_before_exec is not None:
             return
         ended = time.perf_counter()
+        if self.tree is None:  # somebody has taken this out of the shell's list
+            self.cells = None
+            return
         try:
             self.record(Reading(self.tree), result, ended - self.started)
         except Exception:

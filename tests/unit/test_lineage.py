@@ -137,6 +137,13 @@ def test_what_it_is_too_large_to_look_into_counts_as_changed(recorder: Recorder)
     assert ran(recorder, "a = [[n] for n in range(9_000)]", "len(a); b = 1")["gives"] == ["a", "b"]
 
 
+def test_cells_that_it_does_not_see_end_the_record(recorder: Recorder) -> None:
+    ran(recorder, "a = [1]")
+    recorder.shell.ast_transformers.clear()
+    recorder.shell.run_cell("a.append(2)", store_history=True)
+    assert recorder.cells is None
+
+
 def test_a_mistake_in_it_shows_nothing(
     recorder: Recorder, capsys: pytest.CaptureFixture[str]
 ) -> None:
