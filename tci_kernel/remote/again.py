@@ -119,7 +119,8 @@ class Choice:
         """What is carried together or made again together: what shares something.
 
         Of what was pickled, parts share nothing with each other. Of what was not, and of what has
-        something left out, nobody knows until it is looked at.
+        something left out, nobody knows until it is looked at; and if that is too large, it may be
+        all that has stood in one cell with it.
         """
         parts = {next(iter(part.variables)): part for part in [*self.parts, *self.lost]}
         groups = Groups()
@@ -128,7 +129,11 @@ class Choice:
             deadline = time.perf_counter() + LOOKING_LIMIT
             looks = {name: self.look(part, deadline) for name, part in parts.items()}
             for name, other in itertools.product(blind, parts):
-                if looks[name].shares_with(looks[other]):
+                if None in (looks[name].memory, looks[other].memory):
+                    shares = self.have_met(parts[name], parts[other])
+                else:
+                    shares = looks[name].shares_with(looks[other])
+                if shares:
                     groups.join(name, other)
         found = {}
         for names in groups.all(parts):
@@ -138,6 +143,14 @@ class Choice:
             needs = {need for part in members for need in part.needs}
             found[Group([n for part in members for n in part.variables], size, needs)] = members
         return found
+
+    def have_met(self, part: Part, other: Part) -> bool:
+        """Whether some cell has had to do with something of both."""
+        for cell in self.record:
+            names = {*cell["reads"], *cell["gives"]}
+            if not (names.isdisjoint(part.variables) or names.isdisjoint(other.variables)):
+                return True
+        return False
 
     def look(self, part: Part, deadline: float) -> Look:
         """What a part consists of, but for definitions: these are found by their names."""
