@@ -50,7 +50,7 @@ class Restoring:
     def run(self) -> None:
         """Have the cells run that make variables again, and load the others."""
         remaking = Remaking(self.again, self.namespace, self.give)
-        made = remaking.run()
+        made = remaking.run() if self.again["cells"] else {}
         for name, error in remaking.failed:
             self.fail(name, error)
         for name, value in [*self.values.items(), *made.items()]:
