@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 import tci_kernel
-from benchmarks import client, cluster, kernels, live, server, state
+from benchmarks import client, cluster, kernels, live, moving, server, state
 from benchmarks.table import table
 from tests.support.servers import serving
 
@@ -33,6 +33,7 @@ PARTS = (
     client.assistance,
     server.sessions,
     state.rows,
+    moving.rows,
     cluster.nodes,
 )
 
