@@ -83,6 +83,7 @@ class Recorder:
         self.atoms: dict[str, Any] = {}
         self.places: dict[str, int] = {}  # the ids of what is no atom
         self.looks: dict[str, Look] = {}
+        self.present: dict[str, Look] = {}  # those taken since the last comparison
         self.own: set[str] = set()  # names that are not the user's
         self.started: float | None = None
         self.left = 0.0
@@ -185,6 +186,7 @@ class Recorder:
     def compare(self) -> tuple[set[str], set[str]]:
         """The names that stand for other objects than they did, and those that are gone."""
         new = set()
+        self.present = {}
         namespace, own, atoms, places = self.shell.user_ns, self.own, self.atoms, self.places
         for name, value in [*namespace.items()]:
             if name in own or places.get(name) == id(value) or atoms.get(name, own) is value:
@@ -232,10 +234,10 @@ class Recorder:
                 continue
             used.add(name)
             if name in self.places:
-                looks = [self.looks.get(name), look_at([self.shell.user_ns[name]], deadline)]
-                for look in [look for look in looks if look is not None]:
-                    pending += look.names
-                    packages |= look.packages
+                for look in (self.looks.get(name), self.look_now(name, deadline)):
+                    if look is not None:
+                        pending += look.names
+                        packages |= look.packages
             elif name in self.atoms:
                 packages.add(package_of(getattr(self.atoms[name], "__name__", "builtins")))
         return used, packages
@@ -260,11 +262,17 @@ class Recorder:
         """Look at variables; gives the names of those that may have changed since the last look."""
         changed = set()
         for name in names & self.places.keys():
-            look = look_at([self.shell.user_ns[name]], deadline)
+            look = self.look_now(name, deadline)
             if not look.is_as(self.looks.get(name)):
                 changed.add(name)
             self.looks[name] = look
         return changed
+
+    def look_now(self, name: str, deadline: float) -> Look:
+        """What a variable is at present; it is looked at once."""
+        if name not in self.present:
+            self.present[name] = look_at([self.shell.user_ns[name]], deadline)
+        return self.present[name]
 
     def go_on(self, cells: list[dict[str, Any]]) -> None:
         """Go on from the record of another session, whose variables are all here now."""

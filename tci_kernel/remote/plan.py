@@ -86,32 +86,36 @@ class Plan:
     def decide(self) -> tuple[list[Group], list[int]]:
         """The groups to make again, and the cells."""
         graph = Graph()
-        for group in self.groups:
-            if group.worth:
-                graph.connect("start", group, group.worth)
-                self.connect_group(graph, group)
+        pending: list[Any] = [group for group in self.groups if group.worth]
+        for group in pending:
+            graph.connect("start", group, group.worth)
+        self.connect_needs(graph, pending)
         taken = graph.reachable_after_cut("start", "end")
         steps = sorted(node for node in taken if isinstance(node, int))
         return [group for group in self.groups if group in taken], steps
 
-    def connect_group(self, graph: Graph, group: Group) -> None:
-        """Have a group need the cells that have given its variables last, and what those need."""
-        pending: list[Any] = [group]
+    def connect_needs(self, graph: Graph, pending: list[Any]) -> None:
+        """Have groups need the cells that have given their variables last, and what those need."""
+        seen: set[Any] = set()
         while pending:
             node = pending.pop()
-            if graph.is_known(node):
+            if node in seen:
                 continue
+            seen.add(node)
             needs = self.needs_of_group(node) if isinstance(node, Group) else self.needs_of(node)
             if isinstance(node, int):
                 graph.connect(node, "end", self.price_of(node))
             for need in needs:
                 graph.connect(node, need, PRICE_OF_NEVER * 2)
             pending += needs
-            graph.know(node)
 
     def needs_of_group(self, group: Group) -> list[Any]:
         """The cells that have given a group's variables last."""
-        return [*dict.fromkeys([-1, *self.givers[name]][-1] for name in group.names)]
+        return [*dict.fromkeys(map(self.last_giver, group.names))]
+
+    def last_giver(self, name: str) -> int:
+        """The position of the cell that has given a variable last; -1 if none has."""
+        return [-1, *self.givers[name]][-1]
 
     def needs_of(self, position: int) -> list[Any]:
         """The cells that are run before a cell, and the definitions that it makes again.
@@ -135,7 +139,7 @@ class Plan:
 
     def is_carried(self, name: str, position: int) -> bool:
         """Whether what a cell has given is there in any case: as it is, or made again."""
-        is_last = [-1, *self.givers[name]][-1] == position
+        is_last = self.last_giver(name) == position
         is_whole = name in self.owner and self.owner[name].size is not None
         return is_last and (is_whole or name in self.carried)
 
@@ -155,7 +159,7 @@ class Plan:
 
     def last_step(self, group: Group) -> int:
         """The position of the last cell that gives something of a group."""
-        return max([-1, *self.givers[name]][-1] for name in group.names)
+        return max(map(self.last_giver, group.names))
 
     def carried_for(self, step: int) -> list[str]:
         """The names that a cell reads as they are carried."""
@@ -163,7 +167,7 @@ class Plan:
         return [
             name
             for name in self.cells[step]["reads"]
-            if name in self.owner and name not in remade and [-1, *self.givers[name]][-1] < step
+            if name in self.owner and name not in remade and self.last_giver(name) < step
         ]
 
 
@@ -172,20 +176,11 @@ class Graph:
 
     def __init__(self) -> None:
         self.left: dict[Any, dict[Any, float]] = defaultdict(dict)
-        self.known: set[Any] = set()
 
     def connect(self, tail: Any, head: Any, capacity: float) -> None:
         """Add an edge."""
         self.left[tail][head] = capacity
         self.left[head].setdefault(tail, 0.0)
-
-    def know(self, node: Any) -> None:
-        """Note that a node's edges are there."""
-        self.known.add(node)
-
-    def is_known(self, node: Any) -> bool:
-        """Whether they are."""
-        return node in self.known
 
     def reachable_after_cut(self, source: Any, sink: Any) -> set[Any]:
         """The nodes on the source's side of the cut."""
