@@ -39,8 +39,20 @@ class Remaking:
         self.failed: list[tuple[str, BaseException]] = []
 
     def run(self) -> dict[str, Any]:
-        """Run the cells; gives what was made, by name. All variables are what they were before."""
+        """Run the cells; gives what was made, by name.
+
+        All variables are what they were before, also where an interrupt ends it.
+        """
         before = {**self.namespace}
+        try:
+            return self.made(*self.run_cells())
+        finally:
+            for name in self.namespace.keys() - before.keys():
+                del self.namespace[name]
+            self.namespace.update(before)
+
+    def run_cells(self) -> tuple[int, dict[str, Any], BaseException | None]:
+        """Run the cells until one fails: how many ran, what they gave, and why the next did not."""
         outputs: dict[str, Any] = {}
         done = 0
         error: BaseException | None = None
@@ -54,11 +66,7 @@ class Remaking:
                     error = raised
                     break
                 done += 1
-        made = self.made(done, outputs, error)
-        for name in self.namespace.keys() - before.keys():
-            del self.namespace[name]
-        self.namespace.update(before)
-        return made
+        return done, outputs, error
 
     def result_of(self, cell: dict[str, Any]) -> Any:
         """Run a cell; gives the value of its last expression."""
