@@ -6,6 +6,9 @@ from pathlib import Path
 
 from tests.support.kernels import Answer, KernelDriver
 
+# Sessions whose files are not the notebook's.
+PRIVATE = "--LocalServer.directory=private"
+
 
 def told(answer: Answer) -> str:
     """What a command has shown, last."""

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.state.loading import loaded_elsewhere, told
-from tests.support.counting import EXTENSIONS, counted
-from tests.support.kernels import DIRECT, KernelDriver, kernel
-from tests.support.servers import serving
-
-PRIVATE = "--LocalServer.directory=private"
-
-
-@pytest.fixture(scope="module", params=["live", "direct", "relay"])
-def driver(request: pytest.FixtureRequest) -> Iterator[KernelDriver]:
-    """A kernel whose sessions have a directory of their own, by each way of running cells."""
-    if request.param == "relay":
-        with (
-            serving() as server,
-            counted(server.base_url, without=EXTENSIONS) as proxy,
-            kernel(
-                "tci", TOGETHER_BASE_URL=proxy.base_url, TOGETHER_API_KEY=server.token
-            ) as driver,
-        ):
-            yield driver
-        return
-    options = [PRIVATE, *([DIRECT] if request.param == "direct" else [])]
-    with kernel("tci-local", *options) as driver:
-        yield driver
+from tests.support.kernels import KernelDriver
 
 
 @pytest.fixture(autouse=True)

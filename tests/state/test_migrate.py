@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.state.loading import told
 from tests.state.notebook import CELLS, SUMMARY
 from tests.support.counting import EXTENSIONS, counted
-from tests.support.kernels import DIRECT, Answer, KernelDriver, kernel
+from tests.support.kernels import DIRECT, KernelDriver, kernel
 from tests.support.servers import ServerProcess, serving
 from tests.support.waiting import until
 
@@ -24,12 +24,6 @@ def session_of(driver: KernelDriver) -> str:
     """The session, as `%tci` shows it."""
     shown = told(driver.run("%tci status"))
     return next(line.split()[1] for line in shown.splitlines() if line.startswith("Session "))
-
-
-def told(answer: Answer) -> str:
-    """What a command has shown, last."""
-    data: dict[str, Any] = answer.outputs[-1][1]["data"]
-    return str(data["text/plain"])
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,9 @@ import pytest
 from tci_kernel.core.errors import FileError
 from tci_kernel.transfer.saved_state import read
 from tests.state.cases import KEPT, LOST, Case
-from tests.support.counting import EXTENSIONS, counted
-from tests.support.kernels import DIRECT, Answer, KernelDriver, kernel
-from tests.support.servers import serving
+from tests.state.loading import PRIVATE, told
+from tests.support.kernels import Answer, KernelDriver, kernel
 from tests.support.waiting import until
-
-PRIVATE = "--LocalServer.directory=private"
-
-
-@pytest.fixture(scope="module", params=["live", "direct", "relay"])
-def driver(request: pytest.FixtureRequest) -> Iterator[KernelDriver]:
-    """A kernel whose sessions have a directory of their own, by each way of running cells."""
-    if request.param == "relay":
-        with (
-            serving() as server,
-            counted(server.base_url, without=EXTENSIONS) as proxy,
-            kernel(
-                "tci", TOGETHER_BASE_URL=proxy.base_url, TOGETHER_API_KEY=server.token
-            ) as driver,
-        ):
-            yield driver
-        return
-    options = [PRIVATE, *([DIRECT] if request.param == "direct" else [])]
-    with kernel("tci-local", *options) as driver:
-        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +38,6 @@ def answers(driver: KernelDriver, place: Path) -> tuple[Answer, Answer]:
     loaded = driver.run(f"%tci load {place / 'all.tci'}")
     assert loaded.reply["status"] == "ok", loaded.reply
     return saved, loaded
-
-
-def told(answer: Answer) -> str:
-    """What a command has shown, last."""
-    return str(answer.outputs[-1][1]["data"]["text/plain"])
 
 
 # -- what is kept --------------------------------------------------------------------------------
