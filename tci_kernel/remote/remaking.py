@@ -62,7 +62,7 @@ class Remaking:
                     for name in cell["carried"]:
                         self.give(name)
                     outputs["Out[%d]" % cell["number"]] = self.result_of(cell)
-                except Exception as raised:
+                except (Exception, SystemExit) as raised:
                     error = raised
                     break
                 done += 1

@@ -33,6 +33,12 @@ def test_what_fails_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == ""
 
 
+def test_a_cell_that_would_end_the_program_ends_itself_alone() -> None:
+    again = remaking({}, "raise SystemExit(3)", "made = 1")
+    assert again.run() == {}
+    assert isinstance(again.failed[0][1], SystemExit)
+
+
 def test_an_interrupt_leaves_the_users_variables_as_they_were() -> None:
     namespace = {"mine": 1}
     with pytest.raises(KeyboardInterrupt):
