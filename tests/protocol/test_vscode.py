@@ -88,7 +88,7 @@ def test_opening_a_notebook_sends_nothing_and_the_first_cell_is_number_one(edito
     assert sent.taken() == []
     cell = driver.run("1 + 1")
     assert (cell.count, cell.only("execute_result")["execution_count"]) == (1, 1)
-    assert "somebody" not in str(sent.taken())
+    assert "secret place" not in str(sent.taken())  # the notebook's path
 
 
 def test_completion_in_the_background_knows_the_session(editor: Editor) -> None:
