@@ -1,22 +1,26 @@
-"""Adds a line to an error of the session that is about something which is on this computer."""
+"""Adds a line to an error of the session that can be mended from here: what to do."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from tci_kernel.core.messages import Message
-from tci_kernel.core.text import printable
+from tci_kernel.core.text import printable, without_colours
 
 # How Python names what it does not find, and how libraries may: in quotes, or as a word.
 _FILE = re.compile(r"\[Errno 2\] [^:]*: '([^']+)'")
 _QUOTED = re.compile(r"""'([^'\n]+)'|"([^"\n]+)"|`([^`\n]+)`|([^\s'"`,;()]+)""")
 _MODULE = re.compile(r"No module named '([A-Za-z_][A-Za-z0-9_]*)(\.)?")
+
+# A command behind code of the same line, in no text and no comment.
+_WITHIN = re.compile(r"""^[^#'"\n]*[^\s%#'"][ \t]*%tci\b""", re.MULTILINE)
 
 # Characters of an error's text that are looked at.
 _MOST = 2_000
@@ -27,16 +31,16 @@ def explained(message: Message) -> Message:
     hint = _HINTS.get(str(message.content.get("ename")))
     if message.type != "error" or hint is None:
         return message
-    line = hint(str(message.content.get("evalue")))
+    line = hint(message.content)
     if not line:
         return message
     traceback = [*message.content.get("traceback", ()), "", line]
     return replace(message, content={**message.content, "traceback": traceback})
 
 
-def _about_file(text: str) -> str:
+def _about_file(content: Mapping[str, Any]) -> str:
     """What to do about a file that is missing there."""
-    path = next(filter(_is_file, _names(text)), None)
+    path = next(filter(_is_file, _names(str(content.get("evalue")))), None)
     if path is None:
         return ""
     to = "" if path.parent == Path() else f" --to {quote(str(path.parent))}"
@@ -63,9 +67,9 @@ def _is_file(path: Path) -> bool:
     return is_inside and _is_there(path)
 
 
-def _about_module(text: str) -> str:
+def _about_module(content: Mapping[str, Any]) -> str:
     """What to do about a module that is missing there."""
-    found = _MODULE.match(text)
+    found = _MODULE.match(str(content.get("evalue")))
     if found is None:
         return ""
     name = found[1]
@@ -91,7 +95,16 @@ def _package(name: str) -> str:
     return next(iter(packages_distributions().get(name, ())), "")
 
 
-_HINTS: dict[str, Callable[[str], str]] = {
+def _about_syntax(content: Mapping[str, Any]) -> str:
+    """What to do about a line that can't be read because there is a `%tci` within it."""
+    shown = without_colours("\n".join(map(str, content.get("traceback", ()))))
+    if _WITHIN.search(shown) is None:
+        return ""
+    return "A %tci command has no value. Put it on a line of its own, not indented."
+
+
+_HINTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "FileNotFoundError": _about_file,
     "ModuleNotFoundError": _about_module,
+    "SyntaxError": _about_syntax,
 }

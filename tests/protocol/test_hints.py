@@ -110,3 +110,17 @@ def test_other_errors_are_as_they_are(driver: KernelDriver, code: str) -> None:
     line = last_line(driver.run(code))
     assert "on this computer" not in line
     assert "installs it" not in line
+
+
+@pytest.mark.parametrize("code", ["print(%tci ls)", "def f():\n    return %tci ls", "[%tci ls]"])
+def test_a_command_within_code_is_told_where_it_belongs(driver: KernelDriver, code: str) -> None:
+    answer = driver.run(code)
+    assert answer.reply["ename"] == "SyntaxError"
+    assert last_line(answer) == (
+        "A %tci command has no value. Put it on a line of its own, not indented."
+    )
+
+
+@pytest.mark.parametrize("code", ["print(%ls)", "x = = 1  # no line of %tci", "'%tci ls"])
+def test_other_code_that_cannot_be_read_gets_no_line(driver: KernelDriver, code: str) -> None:
+    assert "%tci command" not in last_line(driver.run(code))
