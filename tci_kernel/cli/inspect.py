@@ -11,7 +11,7 @@ from tci_kernel.cli.common import as_json, print_json
 from tci_kernel.commands.report import facts, table
 from tci_kernel.core.messages import Message
 from tci_kernel.core.text import moment, size
-from tci_kernel.transfer.saved_state import SavedState, read
+from tci_kernel.transfer.saved_state import RemakingCell, SavedState, SavedVariable, read
 
 
 @click.command(
@@ -36,7 +36,7 @@ def inspect(path: Path, as_json: bool) -> None:
 
 def _shown(state: SavedState) -> list[Message]:
     rows = [
-        (one.name, one.kind, one.extent, size(one.size), ", ".join(one.shares))
+        (one.name, one.kind, one.extent, _size(one), ", ".join(one.shares))
         for one in state.variables
     ]
     rows += [(name, f"module {module}", "", "", "") for name, module in state.modules.items()]
@@ -56,6 +56,19 @@ def _shown(state: SavedState) -> list[Message]:
         ),
         table(("Name", "Type", "Extent", "Size", "Together with"), rows, "It has no variables."),
     ]
+    if state.cells:
+        lines = [line for cell in state.cells for line in _lines(cell)]
+        title = f"Runs again when it is loaded (took {state.seconds:.3g} s)"
+        shown.append(table(("Cell", title), lines, ""))
     if state.left_out:
         shown.append(table(("Not saved", "Why"), state.left_out, ""))
     return shown
+
+
+def _size(variable: SavedVariable) -> str:
+    return "made again" if variable.is_remade else size(variable.size)
+
+
+def _lines(cell: RemakingCell) -> list[tuple[str, str]]:
+    first, *rest = cell.source.strip("\n").split("\n")
+    return [(str(cell.number), first), *(("", line) for line in rest)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +25,9 @@ class SavedVariable:
         name: as the user knows it.
         kind: its type, by its full name.
         extent: its shape or its length, as text; empty where it has none.
-        size: bytes, with those that are pickled together with it.
+        size: bytes, with those that are pickled together with it; 0 of what cells make again.
         shares: the names of these.
+        is_remade: whether cells make it again.
     """
 
     name: str
@@ -34,6 +35,20 @@ class SavedVariable:
     extent: str
     size: int
     shares: Sequence[str]
+    is_remade: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemakingCell:
+    """A cell that runs again when a saved state is loaded.
+
+    Attributes:
+        number: that it had.
+        source: its code.
+    """
+
+    number: int
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +58,9 @@ class SavedState:
     Attributes:
         created: when.
         python: the version of the Python that it is of.
-        variables: those that were pickled.
+        variables: those that were pickled, and those that cells make again.
+        cells: these cells, in order.
+        seconds: that they took.
         modules: the names of imported modules, by those of variables.
         imported: what else was imported, with its module, by names of variables.
         files: their paths and sizes in bytes.
@@ -55,6 +72,8 @@ class SavedState:
     created: datetime
     python: str
     variables: Sequence[SavedVariable]
+    cells: Sequence[RemakingCell]
+    seconds: float
     modules: dict[str, str]
     imported: dict[str, str]
     files: Sequence[tuple[str, int]]
@@ -110,10 +129,14 @@ def _manifest(path: Path) -> Any:
 
 
 def _state(manifest: Any) -> SavedState:
+    again = manifest["again"]
+    remade = {str(name) for part in again["parts"] for name in part["names"]}
     return SavedState(
         created=datetime.fromtimestamp(float(manifest["created"]), UTC),
         python=str(manifest["python"]),
-        variables=[_variable(one) for one in manifest["variables"]],
+        variables=[_variable(one, remade) for one in manifest["variables"]],
+        cells=[RemakingCell(int(one["number"]), str(one["source"])) for one in again["cells"]],
+        seconds=float(again["seconds"]),
         modules=_texts(manifest["modules"]),
         imported={
             str(name): f"{module}.{path}" for name, (module, path) in manifest["imported"].items()
@@ -125,13 +148,16 @@ def _state(manifest: Any) -> SavedState:
     )
 
 
-def _variable(one: Any) -> SavedVariable:
+def _variable(one: Any, remade: Set[str]) -> SavedVariable:
     shape, length = one["shape"], one["length"]
     extent = " x ".join(str(int(number)) for number in shape) if shape else ""
     if length is not None:
         extent = str(int(length))
     shares = [str(name) for name in one["with"]]
-    return SavedVariable(str(one["name"]), str(one["type"]), extent, int(one["bytes"]), shares)
+    name = str(one["name"])
+    return SavedVariable(
+        name, str(one["type"]), extent, int(one["bytes"]), shares, is_remade=name in remade
+    )
 
 
 def _texts(found: Any) -> dict[str, str]:

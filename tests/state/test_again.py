@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tci_kernel.transfer.saved_state import read
 from tests.state.loading import loaded_elsewhere, told
 from tests.support.kernels import KernelDriver
 
@@ -30,6 +31,9 @@ def test_what_cant_be_saved_is_where_it_was(driver: KernelDriver, tmp_path: Path
     run(driver, "items.append(5)", "holder = {'lines': iter(items), 'name': 'kept'}")
     run(driver, "next(holder['lines'])")
     saved, loaded = loaded_elsewhere(driver, tmp_path / "a.tci")
+    state = read(tmp_path / "a.tci")
+    assert "rest = (item * 10 for item in items)" in [cell.source for cell in state.cells]
+    assert {one.name for one in state.variables if one.is_remade} >= {"rest", "holder"}
     assert "Not saved" not in saved
     assert "again" in saved
     assert "Ran cells" in loaded

@@ -125,6 +125,7 @@ def hostile(path: Path, **changes: Any) -> Path:
         "installed": {}, "environment": {}, "inputs": {"parsed": [], "raw": []}, "count": 1,
         "sources": [], "files": [], "directories": [], "left_out": [],
         "parts": [{"names": ["x"], "needs": [], "pickle": ["p"], "buffers": []}],
+        "again": {"cells": [], "parts": [], "seconds": 0},
     }  # fmt: skip
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("tci-kernel-state", "text")
@@ -149,6 +150,25 @@ def test_a_hostile_file_harms_nothing_here(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [path]
 
 
+def test_inspect_shows_the_cells_that_would_run_again(tmp_path: Path) -> None:
+    variable: dict[str, Any] = {
+        "name": "x",
+        "type": "t",
+        "shape": None,
+        "length": 1,
+        "bytes": 0,
+        "with": [],
+    }
+    cells = [{"number": 3, "source": "for _ in range(3):\n    x = 1\x1b[2J", "carried": []}]
+    again = {"cells": cells, "parts": [{"names": ["x"], "digest": "", "cells": 1}], "seconds": 1.5}
+    shown = inspected(hostile(tmp_path / "a.tci", variables=[variable], again=again))
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert "x     t     1       made again" in lines
+    assert "Cell  Runs again when it is loaded (took 1.5 s)" in lines
+    assert "3     for _ in range(3):" in lines
+    assert r"          x = 1\x1b[2J" in lines
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -159,6 +179,10 @@ def test_a_hostile_file_harms_nothing_here(tmp_path: Path) -> None:
         {"left_out": [[1]]},
         {"modules": []},
         {"imported": {"x": "y"}},
+        {"again": None},
+        {"again": {"cells": [{"number": "x", "source": ""}], "parts": [], "seconds": 0}},
+        {"again": {"cells": [], "parts": [{"names": None}], "seconds": 0}},
+        {"again": {"cells": [], "parts": [], "seconds": "long"}},
     ],
 )
 def test_what_can_not_be_read_is_an_error_that_says_so(
