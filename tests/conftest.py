@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -28,6 +29,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: no process is left with a long file at the end."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(room(item.path), len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_history() -> Iterator[None]:
+    """Keeps what tests run out of the history of who runs them, and that out of the tests."""
+    # A short path: sockets of kernels lie below it.
+    with tempfile.TemporaryDirectory(prefix="t") as place, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_DATA_DIR", place)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
