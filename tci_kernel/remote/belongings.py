@@ -10,7 +10,6 @@ import ast
 import glob
 import math
 import os
-import random
 import re
 import sys
 import sysconfig
@@ -27,11 +26,6 @@ OWN_VARIABLES = re.compile(
 
 # What a module may have, and a variable stand for.
 IMPORTABLE = (type, types.FunctionType, types.BuiltinFunctionType)
-
-# The names of a saved state's parts that are no variables: each is given back with a call.
-RANDOM = "random.getstate()"
-NUMPY_RANDOM = "numpy.random.get_state()"
-TORCH_RANDOM = "torch.random.get_rng_state()"
 
 
 def environment() -> dict[str, str]:
@@ -115,18 +109,6 @@ def imported_names(variables: dict[str, Any]) -> dict[str, list[str]]:
             if place is value:
                 found[name] = [module, str(path)]
     return found
-
-
-def random_states() -> dict[str, Any]:
-    """The states of the generators of random numbers that modules have."""
-    states: dict[str, Any] = {RANDOM: random.getstate()}
-    numpy = sys.modules.get("numpy.random")
-    if numpy is not None:
-        states[NUMPY_RANDOM] = numpy.get_state()
-    torch = sys.modules.get("torch.random")
-    if torch is not None:
-        states[TORCH_RANDOM] = torch.get_rng_state()
-    return states
 
 
 def sources(names: list[str], inputs: list[str]) -> list[list[str]]:

@@ -12,18 +12,15 @@ has not, and all that may share memory with that.
 from __future__ import annotations
 
 import ast
-import random
 import re
 import sys
 import time
 from typing import Any
 
-# The module's name in the session, by which a saved state finds it.
-RECORDER = "_tci_kernel_lineage"
-
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.looks import Look, is_atom, look_at, package_of
     from tci_kernel.remote.reading import EARLIER, Reading
+    from tci_kernel.remote.recorded import NUMPY_RANDOM, RECORDER, TORCH_RANDOM, random_states
 
 # Names that are the interpreter's and not the user's.
 INTERPRETERS_OWN = re.compile("__.*|_i+|_i[0-9]+|_[iod]h|_exit_code|In|exit|quit|get_ipython|open")
@@ -33,10 +30,6 @@ INTERPRETERS_OWN = re.compile("__.*|_i+|_i[0-9]+|_[iod]h|_exit_code|In|exit|quit
 LEAST_TIME = 0.0003
 PART_OF_TIME = 0.02
 MOST_LEFT = 0.02
-
-# The states of generators of random numbers, as a saved state names them.
-RANDOM = "random.getstate()"
-NUMPY_RANDOM = "numpy.random.get_state()"
 
 # Packages whose functions give the same for the same, but for those named below.
 REPEATABLE = re.compile(
@@ -87,7 +80,7 @@ class Recorder:
         self.own: set[str] = set()  # names that are not the user's
         self.started: float | None = None
         self.left = 0.0
-        self.random = random_states()  # as the last cell has left them: to ask takes long
+        self.random = comparable_states()  # as the last cell has left them: to ask takes long
         self.tree: ast.AST | None = None  # of the cell that runs
         self.compare()
         shell.ast_transformers.append(self)
@@ -142,7 +135,7 @@ class Recorder:
         gives = new | gone | changed
         self.look(new, deadline)
         self.left += seconds * PART_OF_TIME - (time.perf_counter() - started)
-        before_it, self.random = self.random, random_states()
+        before_it, self.random = self.random, comparable_states()
         for name, state in self.random.items():
             if before_it.get(name) != state:
                 gives.add(name)
@@ -278,7 +271,7 @@ class Recorder:
         """Go on from the record of another session, whose variables are all here now."""
         self.cells = cells
         self.compare()
-        self.random = random_states()
+        self.random = comparable_states()
         self.look({*self.places}, time.perf_counter() + LEAST_TIME)
 
 
@@ -287,12 +280,12 @@ def is_interpreters(name: str) -> bool:
     return bool(INTERPRETERS_OWN.fullmatch(name) or EARLIER.fullmatch(name))
 
 
-def random_states() -> dict[str, Any]:
-    """The states of the generators of random numbers that modules have, to be compared."""
-    states: dict[str, Any] = {RANDOM: random.getstate()}
-    numpy = sys.modules.get("numpy.random")
-    if numpy is not None:
-        name, keys, *rest = numpy.get_state()
+def comparable_states() -> dict[str, Any]:
+    """The states of the generators whose numbers are drawn again, to be compared."""
+    states = random_states()
+    states.pop(TORCH_RANDOM, None)
+    if NUMPY_RANDOM in states:
+        name, keys, *rest = states[NUMPY_RANDOM]
         states[NUMPY_RANDOM] = name, keys.tobytes(), rest
     return states
 

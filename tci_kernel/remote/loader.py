@@ -16,8 +16,8 @@ from tci_kernel.remote.calls import MODULE
 # The files whose text runs, and those whose text runs before theirs, for them to build on.
 _BASES: Mapping[str, tuple[str, ...]] = {
     "calls": ("printing",),
-    "companion": ("completion", "looks", "reading", "lineage"),
-    "helper": ("traces", "completion", "looks", "reading", "lineage"),
+    "companion": ("completion", "looks", "reading", "recorded", "lineage"),
+    "helper": ("traces", "completion", "looks", "reading", "recorded", "lineage"),
     "relay": (
         "printing",
         "traces",
@@ -43,6 +43,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "looks",
         "plan",
         "again",
+        "recorded",
         "belongings",
         "state_file",
     ),
@@ -52,6 +53,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "reductions",
         "paths",
         "pickling",
+        "recorded",
         "belongings",
         "state_file",
         "unpacking",

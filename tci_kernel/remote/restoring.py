@@ -14,8 +14,8 @@ from typing import Any, Callable
 MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
-    from tci_kernel.remote.belongings import NUMPY_RANDOM, RANDOM, TORCH_RANDOM
     from tci_kernel.remote.pickling import Part, pickler_class
+    from tci_kernel.remote.recorded import NUMPY_RANDOM, RANDOM, TORCH_RANDOM
     from tci_kernel.remote.remaking import Remaking
 
 

@@ -31,18 +31,17 @@ if __name__ != MODULE:
         imported_names,
         imported_versions,
         installed_since,
-        random_states,
         sources,
     )
     from tci_kernel.remote.failure import REFUSED, Failure
     from tci_kernel.remote.pickling import PROTOCOL, pickled
     from tci_kernel.remote.rebuilding import register, user_namespace
+    from tci_kernel.remote.recorded import RECORDER, random_states
     from tci_kernel.remote.standing import stamp
     from tci_kernel.remote.state_file import (
         FORMAT,
         HEAD,
         MANIFEST,
-        RECORDER,
         TITLE,
         shell_of_user,
         staged,

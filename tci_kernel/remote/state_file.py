@@ -32,10 +32,6 @@ HEAD = (
 STAGED = "tci-state-"
 
 
-# The module that records what cells do: see `lineage`.
-RECORDER = "_tci_kernel_lineage"
-
-
 def staged(token: str) -> str:
     """Where a state is on its way in or out: a file or a directory."""
     return os.path.join(tempfile.gettempdir(), STAGED + token)

@@ -12,7 +12,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from tci_kernel.remote import lineage
-from tci_kernel.remote.lineage import NUMPY_RANDOM, RANDOM, Recorder
+from tci_kernel.remote.lineage import Recorder
+from tci_kernel.remote.recorded import NUMPY_RANDOM, RANDOM
 
 Cells = list[dict[str, Any]]
 
