@@ -24,8 +24,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 
 KernelIn = Callable[[Path], AbstractContextManager[KernelDriver]]
 
-# What the tour needs, and the variables that are moved after it.
-EXTRAS = ("demo", "keyring", "tables")
+# What the tour needs, the variables that are moved after it, and files.
+EXTRAS = ("demo", "files", "keyring", "tables")
 
 OLDEST_PYTHON = PROJECT["requires-python"].removeprefix(">=")
 

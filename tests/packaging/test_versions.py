@@ -20,6 +20,7 @@ from tests.packaging.environments import (
     newest_python,
     with_extras,
 )
+from tests.support.servers import ServerProcess
 from tests.support.tour import TOUR, check_tour
 
 # Where nothing is kept of an earlier run, hundreds of megabytes are downloaded.
@@ -40,6 +41,21 @@ _PULL = """\
 %%local
 pd.testing.assert_frame_equal(table, table2)
 print((array == array2).all(), other.equals(other2))"""
+
+# A script that moves a table through the files of a session.
+_FILES = """\
+import sys
+import pandas as pd
+from tci_kernel import Client
+
+service = {"base_url": sys.argv[1], "api_key": sys.argv[2]}
+table = pd.DataFrame({"v": [1, 2]})
+with Client(**service) as client, client.session() as session:
+    session.run("pass").raise_for_error()
+    table.to_csv(f"tci://{session.id}/in.csv", index=False, storage_options=service)
+    session.run("__import__('os').rename('in.csv', 'out.csv')").raise_for_error()
+    print(pd.read_csv(f"tci://{session.id}/out.csv", storage_options=service).equals(table))
+"""
 
 
 @pytest.fixture(scope="module", params=["lowest", "newest"])
@@ -76,6 +92,11 @@ def test_requests_do_not_wait_for_a_running_cell(
         assert "print" in driver.complete("prin")["matches"]
         (tmp_path / "go").touch()
         assert driver.finish(running).reply["status"] == "ok"
+
+
+def test_a_script_opens_the_files_of_a_session(made: Environment, server: ServerProcess) -> None:
+    done = made.run("python", "-c", _FILES, server.base_url, server.token)
+    assert done.stdout == "True\n"
 
 
 def test_doctor_finds_nothing_wrong(made: Environment) -> None:
