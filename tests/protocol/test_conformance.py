@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -53,11 +52,9 @@ class Conformance(jupyter_kernel_test.KernelTests):  # type: ignore[misc]
     @classmethod
     def setUpClass(cls) -> None:
         """The suite searches the history, which is to have its own cells alone."""
-        with ExitStack() as stack:
-            place = stack.enter_context(TemporaryDirectory(prefix="h"))
-            stack.enter_context(patch.dict(os.environ, JUPYTER_DATA_DIR=place))
-            super().setUpClass()
-            cls.addClassCleanup(stack.pop_all().close)
+        place = cls.enterClassContext(TemporaryDirectory(prefix="h"))
+        cls.enterClassContext(patch.dict(os.environ, JUPYTER_DATA_DIR=place))
+        super().setUpClass()
 
     def test_completion(self) -> None:
         """As in the suite, once completion is loaded: a slow answer is an empty one."""
@@ -98,22 +95,20 @@ class TestRemoteKernel(Conformance):
 
     @classmethod
     def setUpClass(cls) -> None:
-        with ExitStack() as stack:
-            place = Path(stack.enter_context(TemporaryDirectory()))
-            server = stack.enter_context(interpreter(cls.interpreter, place, place)).server
-            setting = f"get_config().TCIKernel.execution = {cls.execution!r}\n"
-            (place / "tci_kernel_config.py").write_text(setting)
-            # The suite starts its kernel with this process's environment.
-            stack.enter_context(
-                patch.dict(
-                    os.environ,
-                    JUPYTER_CONFIG_DIR=str(place),
-                    TOGETHER_BASE_URL=server.base_url,
-                    TOGETHER_API_KEY=server.token,
-                )
+        place = Path(cls.enterClassContext(TemporaryDirectory()))
+        server = cls.enterClassContext(interpreter(cls.interpreter, place, place)).server
+        setting = f"get_config().TCIKernel.execution = {cls.execution!r}\n"
+        (place / "tci_kernel_config.py").write_text(setting)
+        # The suite starts its kernel with this process's environment.
+        cls.enterClassContext(
+            patch.dict(
+                os.environ,
+                JUPYTER_CONFIG_DIR=str(place),
+                TOGETHER_BASE_URL=server.base_url,
+                TOGETHER_API_KEY=server.token,
             )
-            super().setUpClass()
-            cls.addClassCleanup(stack.pop_all().close)
+        )
+        super().setUpClass()
 
 
 class TestPlainPython(TestRemoteKernel):
