@@ -9,7 +9,7 @@ from functools import partial
 from benchmarks.notebooks import NOTEBOOKS
 from benchmarks.process import KernelProcess, started
 from benchmarks.table import Row
-from tci_kernel.remote.recorded import RECORDER
+from tci_kernel.remote.shared_names import RECORDER
 from tests.support.servers import ServerProcess
 
 # A session that keeps no record of its cells copies everything that can be.

@@ -19,8 +19,9 @@ from typing import Any
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.completion import remove_broken_files
     from tci_kernel.remote.lineage import record_shell
+    from tci_kernel.remote.shared_names import COMPANION
 
-MODULE = "_tci_kernel_companion"
+MODULE = COMPANION
 
 # The environment variable that names the pipe that ends with the relay's process.
 LIFE = "_TCI_KERNEL_LIFE"

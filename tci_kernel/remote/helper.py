@@ -23,6 +23,7 @@ from typing import Any
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.completion import warm_up
     from tci_kernel.remote.lineage import record_shell
+    from tci_kernel.remote.shared_names import COMPANION
     from tci_kernel.remote.traces import find_shell, forget_this_cell, number_of_this_cell
 
 MIME = "application/vnd.tci-kernel+json"
@@ -61,6 +62,7 @@ class Helper:
 
     def __init__(self, shell):
         self.shell = shell
+        self.sender = sender_of(shell)
         self.hidden = False
         self.shown_error = False
         self.background = False
@@ -98,6 +100,14 @@ class Helper:
         """Send something to the kernel."""
         self.publish({MIME: dict(fields, kind=kind)}, {})
 
+    def is_aside(self):
+        """Whether what runs was sent live, by exchanges: its messages are shown as they are.
+
+        Where the interpreter is used so, the companion is there as well. All other code comes from
+        the same sender as the helper: the service.
+        """
+        return COMPANION in sys.modules and sender_of(self.shell) != self.sender
+
     # -- hooks -------------------------------------------------------------------------------
 
     def hook_running(self):
@@ -134,17 +144,22 @@ class Helper:
 
     def hook_displays(self):
         """Put beside a display's data what the wire would drop."""
-        publish = self.publish
+        publish, clear = self.publish, self.shell.display_pub.clear_output
 
         @functools.wraps(publish)
         def publish_all(data, metadata=None, *args, transient=None, update=False, **kwargs):
+            if self.is_aside():
+                return publish(data, metadata, *args, transient=transient, update=update, **kwargs)
             data = with_extras(
                 "display", data, metadata=metadata, transient=transient, update=update
             )
             return publish(data, metadata, *args, **kwargs)
 
         def clear_output(wait=False):
-            self.emit("clear", wait=bool(wait))
+            if self.is_aside():
+                clear(wait)
+            else:
+                self.emit("clear", wait=bool(wait))
 
         self.shell.display_pub.publish = publish_all
         self.shell.display_pub.clear_output = clear_output
@@ -153,6 +168,8 @@ class Helper:
 
         @functools.wraps(write)
         def write_all(format_dict, md_dict=None):
+            if self.is_aside():
+                return write(format_dict, md_dict)
             return write(with_extras("result", format_dict, metadata=md_dict), md_dict)
 
         hook.write_format_data = write_all
@@ -164,7 +181,8 @@ class Helper:
         @functools.wraps(show)
         def show_all(etype, evalue, stb):
             self.shown_error = True
-            self.emit("error", ename=etype.__name__, evalue=str(evalue), traceback=list(stb))
+            if not self.is_aside():
+                self.emit("error", ename=etype.__name__, evalue=str(evalue), traceback=list(stb))
             return show(etype, evalue, stb)
 
         self.shell._showtraceback = show_all
@@ -187,17 +205,22 @@ class Helper:
             return
         from IPython.core.error import StdinNotImplementedError
 
-        def refuse(*_args, **_kwargs):
-            raise StdinNotImplementedError(NO_INPUT)
+        def refusing(ask):
+            def ask_or_refuse(*args, **kwargs):
+                if self.is_aside():
+                    return ask(*args, **kwargs)
+                raise StdinNotImplementedError(NO_INPUT)
 
-        kernel.raw_input = refuse
-        kernel.getpass = refuse
+            return ask_or_refuse
+
+        kernel.raw_input = refusing(kernel.raw_input)
+        kernel.getpass = refusing(kernel.getpass)
 
     def after_cell(self, result=None):
         """Tell the kernel what a cell leaves behind: the next count, payloads, a silent failure."""
         if self.background:
             self.await_threads()
-        if self.hidden:
+        if self.hidden or self.is_aside():
             return
         failure = None
         error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
@@ -245,6 +268,13 @@ class Helper:
     def do_user_expressions(self, expressions):
         """The values of expressions, as ipykernel gives them."""
         return self.shell.user_expressions(expressions)
+
+
+def sender_of(shell):
+    """Who has sent the running request, by an id; empty where nobody knows."""
+    parent = getattr(shell, "parent_header", None)
+    header = parent.get("header") if isinstance(parent, dict) else None
+    return header.get("session", "") if isinstance(header, dict) else ""
 
 
 def cut_own_frames(traceback):

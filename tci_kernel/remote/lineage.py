@@ -20,7 +20,7 @@ from typing import Any
 if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.looks import Look, is_atom, look_at, package_of
     from tci_kernel.remote.reading import EARLIER, Reading
-    from tci_kernel.remote.recorded import NUMPY_RANDOM, RECORDER, TORCH_RANDOM, random_states
+    from tci_kernel.remote.shared_names import NUMPY_RANDOM, RECORDER, TORCH_RANDOM, random_states
 
 # Names that are the interpreter's and not the user's.
 INTERPRETERS_OWN = re.compile("__.*|_i+|_i[0-9]+|_[iod]h|_exit_code|In|exit|quit|get_ipython|open")

@@ -16,8 +16,8 @@ from tci_kernel.remote.calls import MODULE
 # The files whose text runs, and those whose text runs before theirs, for them to build on.
 _BASES: Mapping[str, tuple[str, ...]] = {
     "calls": ("printing",),
-    "companion": ("completion", "looks", "reading", "recorded", "lineage"),
-    "helper": ("traces", "completion", "looks", "reading", "recorded", "lineage"),
+    "companion": ("completion", "looks", "reading", "shared_names", "lineage"),
+    "helper": ("traces", "completion", "looks", "reading", "shared_names", "lineage"),
     "relay": (
         "printing",
         "traces",
@@ -43,7 +43,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "looks",
         "plan",
         "again",
-        "recorded",
+        "shared_names",
         "belongings",
         "state_file",
     ),
@@ -53,7 +53,7 @@ _BASES: Mapping[str, tuple[str, ...]] = {
         "reductions",
         "paths",
         "pickling",
-        "recorded",
+        "shared_names",
         "belongings",
         "state_file",
         "unpacking",

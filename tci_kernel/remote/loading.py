@@ -23,8 +23,8 @@ MODULE = "_tci_kernel_call"
 if __name__ != MODULE:
     from tci_kernel.remote.failure import REFUSED, Failure
     from tci_kernel.remote.rebuilding import register, user_namespace
-    from tci_kernel.remote.recorded import RECORDER
     from tci_kernel.remote.restoring import Restoring
+    from tci_kernel.remote.shared_names import RECORDER
     from tci_kernel.remote.state_file import (
         FORMAT,
         MANIFEST,

@@ -15,8 +15,8 @@ MODULE = "_tci_kernel_call"
 
 if __name__ != MODULE:
     from tci_kernel.remote.pickling import Part, pickler_class
-    from tci_kernel.remote.recorded import NUMPY_RANDOM, RANDOM, TORCH_RANDOM
     from tci_kernel.remote.remaking import Remaking
+    from tci_kernel.remote.shared_names import NUMPY_RANDOM, RANDOM, TORCH_RANDOM
 
 
 class Restoring:

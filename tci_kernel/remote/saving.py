@@ -36,7 +36,7 @@ if __name__ != MODULE:
     from tci_kernel.remote.failure import REFUSED, Failure
     from tci_kernel.remote.pickling import PROTOCOL, pickled
     from tci_kernel.remote.rebuilding import register, user_namespace
-    from tci_kernel.remote.recorded import RECORDER, random_states
+    from tci_kernel.remote.shared_names import RECORDER, random_states
     from tci_kernel.remote.standing import stamp
     from tci_kernel.remote.state_file import (
         FORMAT,

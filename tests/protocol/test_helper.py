@@ -10,6 +10,7 @@ import pytest
 from tests.support.faulty import SESSION, answer, faulty_server, hang_up, http
 from tests.support.interpreters import Interpreter
 from tests.support.kernels import BARE, DIRECT, Answer, KernelDriver, kernel
+from tests.support.waiting import PATIENCE
 
 
 def test_an_error_comes_in_its_parts(helped: KernelDriver) -> None:
@@ -161,6 +162,36 @@ def test_a_session_costs_one_hidden_request_and_can_be_joined(interpreter: Inter
             assert failed.count == 1
             assert numbers(interpreter, failed) == ["1"]
             assert second.run("print(_i1, _i2)").text() == "x / 0 print(_i1, _i2)\n"
+
+
+def test_who_uses_the_session_live_gets_its_messages_as_they_are(
+    interpreter: Interpreter,
+) -> None:
+    cells = {
+        "x": ["execute_result"],
+        "print(x)": ["stream"],
+        "display(Image(data=png, width=20), display_id='i');": ["display_data"],
+        "update_display('new', display_id='i')": ["update_display_data"],
+        "print('a'); clear_output()": ["stream", "clear_output"],
+        "%misspelt": ["stream"],
+        "1/0": ["error"],
+    }
+    with interpreter.kernel(DIRECT) as direct:
+        direct.run("from IPython.display import *\nx, png = 1, b'\\x89PNG\\r\\n\\x1a\\n'")
+        session_id = interpreter.session_id(direct)
+        with interpreter.kernel(f"--session={session_id}") as live:
+            for code, kinds in cells.items():
+                ran = live.run(code)
+                assert [kind for kind, _ in ran.outputs] == kinds, code
+                assert "tci-kernel" not in str(ran.outputs)
+                if kinds == ["display_data"]:
+                    assert ran.only("display_data")["metadata"] == {"image/png": {"width": 20}}
+            asked = live.client.execute("print(input('name? '))", allow_stdin=True)
+            assert live.client.get_stdin_msg(timeout=PATIENCE)["content"]["prompt"] == "name? "
+            live.client.input("somebody")
+            assert live.finish(asked).text() == "somebody\n"
+        cleared = direct.run("print('a'); clear_output()")  # as before
+        assert [kind for kind, _ in cleared.outputs] == ["stream", "clear_output"]
 
 
 def test_what_completes_is_loaded_beside_no_cell_where_one_thread_parses(

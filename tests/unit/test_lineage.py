@@ -13,7 +13,7 @@ from traitlets.config import Config
 
 from tci_kernel.remote import lineage
 from tci_kernel.remote.lineage import Recorder
-from tci_kernel.remote.recorded import NUMPY_RANDOM, RANDOM
+from tci_kernel.remote.shared_names import NUMPY_RANDOM, RANDOM
 
 Cells = list[dict[str, Any]]
 

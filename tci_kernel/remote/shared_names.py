@@ -1,7 +1,7 @@
-"""What the record of cells and a saved state name alike: the record, and states of chance.
+"""What several programs find in a session by the same names: modules, and states of chance.
 
-It travels to the session as text before that of `lineage`, `saving` and `restoring`. It may meet
-any Python from 3.8 on.
+It travels to the session as text before that of `lineage`, `companion`, `helper`, `saving` and
+`restoring`. It may meet any Python from 3.7 on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import random
 import sys
 from typing import Any
 
-# The module that keeps the record.
+# The modules of what is used live, and of what keeps a record of the cells: see `lineage`.
+COMPANION = "_tci_kernel_companion"
 RECORDER = "_tci_kernel_lineage"
 
 # States of generators of random numbers. They are no variables: each is given back with a call.
