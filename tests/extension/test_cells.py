@@ -49,7 +49,7 @@ def test_a_value_is_displayed_and_code_sees_what_ran_before(each: KernelDriver) 
 def test_output_comes_while_a_cell_runs(live: KernelDriver, tmp_path: Path) -> None:
     go = tmp_path / "go"
     cell = live.client.execute(f"%%tci\nprint('begun')\n{WAIT.format(path=str(go))}print('ended')")
-    live.until_published(cell, lambda one: one["msg_type"] == "stream", "first line")
+    live.until_printed(cell, "begun\n")
     go.touch()
 
     assert live.finish(cell).text() == "ended\n"
@@ -174,8 +174,7 @@ def test_what_a_thread_prints_later_is_shown_below_the_last_cell(
     assert live.run("'here'").reply["status"] == "ok"
     go.touch()
 
-    late = live.until_published(cell, lambda one: one["msg_type"] == "stream", "late line")
-    assert late["content"]["text"] == "late\n"
+    assert live.until_printed(cell, "late\n") == "late\n"
 
 
 def test_a_widget_is_shown_by_its_text(live: KernelDriver) -> None:

@@ -173,7 +173,7 @@ def test_a_service_that_has_no_more_than_the_contract_runs_cells_live(
     ):
         code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)"
         cell = driver.client.execute(f"%%tci\nprint('begun')\n{code}\nprint('ended')")
-        driver.until_published(cell, lambda one: one["msg_type"] == "stream", "begun")
+        driver.until_printed(cell, "begun\n")
         go.touch()
         assert driver.finish(cell).text() == "ended\n"
 

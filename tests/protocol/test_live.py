@@ -73,9 +73,9 @@ def send(driver: KernelDriver, kind: str, content: dict[str, Any], **header: Any
 
 def test_output_comes_while_the_cell_runs(live: KernelDriver) -> None:
     cell = live.client.execute(TICKS)
-    first = live.until_published(cell, is_stream, "the first tick")
-    assert first["content"]["text"].startswith("tick 0\n")
-    assert "tick 39" not in first["content"]["text"]
+    first = live.until_printed(cell, "tick 0\n")
+    assert first.startswith("tick 0\n")
+    assert "tick 39" not in first
     live.interrupt()
     assert live.finish(cell).reply["ename"] == "KeyboardInterrupt"
 
@@ -88,8 +88,7 @@ def test_what_a_thread_prints_after_its_cell_belongs_to_it(live: KernelDriver) -
     )
     cell = live.client.execute(code)
     assert live.finish(cell).reply["status"] == "ok"
-    late = live.until_published(cell, is_stream, "what the thread prints")
-    assert late["content"] == {"name": "stdout", "text": "late\n"}
+    assert live.until_printed(cell, "late\n") == "late\n"
 
 
 def test_a_display_is_updated_from_another_cell_and_from_a_thread(live: KernelDriver) -> None:
@@ -165,7 +164,7 @@ def test_code_that_catches_an_interrupt_goes_on(live: KernelDriver) -> None:
         "except KeyboardInterrupt:\n    print('caught')"
     )
     cell = live.client.execute(code)
-    live.until_published(cell, is_stream, "the beginning")
+    live.until_printed(cell, "begun\n")
     live.interrupt()
     caught = live.finish(cell)
     assert caught.reply["status"] == "ok"
@@ -210,8 +209,7 @@ def test_a_subshell_runs_code_while_a_cell_runs(live: KernelDriver) -> None:
     content = {"code": "print('beside')", "silent": False, "store_history": False}
     content |= {"user_expressions": {}, "allow_stdin": False}
     beside = send(live, "execute_request", content, subshell_id=made["subshell_id"])
-    printed = live.until_published(beside, is_stream, "what the subshell prints")
-    assert printed["content"]["text"] == "beside\n"
+    assert live.until_printed(beside, "beside\n") == "beside\n"
     assert live.reply(beside)["content"]["status"] == "ok"
     live.interrupt()
     assert live.finish(cell).reply["ename"] == "KeyboardInterrupt"

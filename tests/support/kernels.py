@@ -102,6 +102,19 @@ class KernelDriver:
         """Wait until a request that goes on running publishes something, and give that."""
         return next(filter(wanted, self._published(msg_id, what)))
 
+    def until_printed(self, msg_id: str, text: str) -> str:
+        """Wait until a request has printed a text; gives all that it has printed from now on.
+
+        A line and its end may come in two messages.
+        """
+        printed = ""
+        for message in self._published(msg_id, f"{text!r} on a stream"):
+            if message["msg_type"] == "stream":
+                printed += message["content"]["text"]
+            if text in printed:
+                break
+        return printed
+
     def _published(self, msg_id: str, what: str) -> Iterator[Message]:
         return _answering(msg_id, received(self.client.get_iopub_msg, what))
 
