@@ -103,15 +103,19 @@ class Sessions:
                 session.resting = asyncio.create_task(_rest(session))
 
     async def aclose(self) -> None:
-        """Let go of all sessions, and of the connections."""
-        for session in self._joined.values():
-            if session.resting is not None:
-                session.resting.cancel()
-            with suppress(TCIError):
-                await session.rest()
-        self._joined.clear()
-        if self._client is not None:
-            await self._client.aclose()
+        """Let go of all sessions, and of the connections: of these also where it is cancelled."""
+        try:
+            for session in self._joined.values():
+                if session.resting is not None:
+                    session.resting.cancel()
+                with suppress(TCIError):
+                    await session.rest()
+        finally:
+            for session in self._joined.values():
+                await session.release()
+            self._joined.clear()
+            if self._client is not None:
+                await self._client.aclose()
 
     async def _service(self) -> TCIClient:
         if self._client is None:

@@ -159,6 +159,9 @@ def test_what_raises_in_the_loop_stops_the_code(live: Session, waits: str) -> No
     assert live.run("print(ended)").stdout.endswith("interrupted\n")
 
 
+# It collects what earlier tests have left, too. Where a request is given up at the moment at which
+# it is connected, anyio 4.16 leaves that connection to the garbage.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_an_iteration_is_garbage_in_any_thread(sessions: dict[str, Session], waits: str) -> None:
     session = sessions["exchange"]
     cycle: list[Any] = [session.execute(waits)]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 import re
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pandas as pd
+import psutil
 import pytest
 
 from tci_kernel.core.errors import InvalidAnswer
@@ -21,8 +24,8 @@ from tests.files.conftest import held
 from tests.server.service import Service
 from tests.support.counting import CountingProxy, counted
 from tests.support.faulty import SESSION, faulty_server, http, listing
-from tests.support.servers import ServerProcess
-from tests.support.waiting import until
+from tests.support.servers import ServerProcess, serving
+from tests.support.waiting import PATIENCE, until
 
 BLOCK = 100_000
 
@@ -291,3 +294,21 @@ def test_names_that_lead_elsewhere_are_not_taken(name: Any) -> None:
 def test_what_says_nothing_of_a_file_is_not_taken(facts: Any) -> None:
     with pytest.raises(InvalidAnswer):
         answers.info_of("ses/x", facts)
+
+
+async def test_nothing_is_held_where_a_session_could_not_be_let_go_of() -> None:
+    with serving() as server:
+        with Service(server.base_url, server.token) as service:
+            session_id = service.run("1").session_id
+        joined = sessions.Sessions({"base_url": server.base_url, "api_key": server.token})
+        async with joined.use(session_id) as session:
+            await session.call("places", operation="look", path=".")
+        server.process.kill()
+        server.process.wait(PATIENCE)
+        with suppress(TimeoutError):  # the session is out of reach, and tried again
+            async with asyncio.timeout(0.5):
+                await joined.aclose()
+    port = int(server.base_url.rpartition(":")[2].partition("/")[0])
+    held = [one.raddr.port for one in psutil.Process().net_connections("tcp") if one.raddr]
+    assert port not in held
+    assert all(task.cancelling() for task in asyncio.all_tasks() - {asyncio.current_task()})
