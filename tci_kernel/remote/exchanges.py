@@ -251,12 +251,9 @@ class Exchanges:
             self._put(end, True)
 
     def _note_answer(self, probe: str) -> None:
-        """Note that the interpreter has answered what may be a probe.
-
-        Its word that it starts, which may come late, is about no request at all.
-        """
+        """Note that the interpreter has answered what may be a probe."""
         for request in self._running.values():
-            if request.probe and request.probe == probe:
+            if request.probe == probe:
                 request.note_loss()
 
     def _put(self, message: Frames, is_pressing: bool) -> None:

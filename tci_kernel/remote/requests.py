@@ -82,7 +82,8 @@ class Request:
         is_cell: whether it runs code.
         is_begun: whether the interpreter has begun with it. A cell has once its code is shown:
             before that ipykernel heeds no interrupt.
-        probe: the id of what was asked to find out whether its end was lost; empty as a rule.
+        probe: the id of what was asked to find out whether its end was lost; None as a rule,
+            and never the empty id of what is about no request, such as the word that it starts.
         question: what it asks its user, until that is answered.
     """
 
@@ -97,7 +98,7 @@ class Request:
         self._idle: Frames | None = None
         self._idle_at = 0.0
         self.question: Frames | None = None
-        self.probe = ""
+        self.probe: str | None = None
         self._is_lost = False  # the interpreter's word that it is idle
 
     def take(self, message: Frames) -> None:

@@ -112,6 +112,12 @@ def test_inspect_shows_names_types_and_sizes(answers: tuple[Answer, Answer], pla
     assert sizes["r1"]["kind"].endswith("DataFrame")
 
 
+# What a manifest says of a variable.
+VARIABLE: dict[str, Any] = {
+    "name": "x", "type": "t", "shape": None, "length": 1, "bytes": 0, "with": [],
+}  # fmt: skip
+
+
 def hostile(path: Path, **changes: Any) -> Path:
     """A file that looks like a saved state, and whose pickle would write a file if it were read."""
 
@@ -135,15 +141,7 @@ def hostile(path: Path, **changes: Any) -> Path:
 
 
 def test_a_hostile_file_harms_nothing_here(tmp_path: Path) -> None:
-    variable: dict[str, Any] = {
-        "name": "\x1b[2J",
-        "type": "t",
-        "shape": None,
-        "length": 1,
-        "bytes": 1,
-        "with": [],
-    }
-    path = hostile(tmp_path / "bad.tci", variables=[variable])
+    path = hostile(tmp_path / "bad.tci", variables=[{**VARIABLE, "name": "\x1b[2J"}])
     shown = inspected(path)
     assert "\x1b[2J" not in shown
     assert r"\x1b[2J" in shown
@@ -151,17 +149,9 @@ def test_a_hostile_file_harms_nothing_here(tmp_path: Path) -> None:
 
 
 def test_inspect_shows_the_cells_that_would_run_again(tmp_path: Path) -> None:
-    variable: dict[str, Any] = {
-        "name": "x",
-        "type": "t",
-        "shape": None,
-        "length": 1,
-        "bytes": 0,
-        "with": [],
-    }
     cells = [{"number": 3, "source": "for _ in range(3):\n    x = 1\x1b[2J", "carried": []}]
     again = {"cells": cells, "parts": [{"names": ["x"], "digest": "", "cells": 1}], "seconds": 1.5}
-    shown = inspected(hostile(tmp_path / "a.tci", variables=[variable], again=again))
+    shown = inspected(hostile(tmp_path / "a.tci", variables=[VARIABLE], again=again))
     lines = [line.rstrip() for line in shown.splitlines()]
     assert "x     t     1       made again" in lines
     assert "Cell  Runs again when it is loaded (took 1.5 s)" in lines

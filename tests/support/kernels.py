@@ -103,13 +103,13 @@ class KernelDriver:
         return next(filter(wanted, self._published(msg_id, what)))
 
     def until_printed(self, msg_id: str, text: str) -> str:
-        """Wait until a request has printed a text; gives all that it has printed from now on.
+        """Wait until a request has printed a text on stdout; gives all of that from now on.
 
         A line and its end may come in two messages.
         """
         printed = ""
-        for message in self._published(msg_id, f"{text!r} on a stream"):
-            if message["msg_type"] == "stream":
+        for message in self._published(msg_id, f"{text!r} on stdout"):
+            if message["content"].get("name") == "stdout":
                 printed += message["content"]["text"]
             if text in printed:
                 break
