@@ -67,11 +67,16 @@ class RayCluster:
 
     def actors(self) -> list[psutil.Process]:
         """The processes of all actors."""
+        return [one for one in self.workers() if "SessionActor" in _name(one)]
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that are actors, or can become some."""
         found = []
         for node in self.nodes:
             with suppress(psutil.NoSuchProcess):
                 found += psutil.Process(_raylet(node)).children()
-        return [one for one in found if not is_gone(one) and "SessionActor" in _name(one)]
+        kinds = ("ray::", "default_worker.py")
+        return [one for one in found if not is_gone(one) and any(k in _name(one) for k in kinds)]
 
     def until_empty(self) -> None:
         """Wait until no actor runs."""

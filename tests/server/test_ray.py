@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ PID = "import os; print(os.getpid())"
 # Seconds in which the loss of a session must be told.
 TOLD = 10.0
 
-# Seconds that a session waits for room. Its process alone may take some to start.
-WAIT = 12
+# Seconds that a session waits for room.
+WAIT = 5
 
 LOOPS = ("import time\nwhile True: time.sleep(0.1)", "while True: pass")
 
@@ -212,6 +212,38 @@ def test_a_full_cluster_is_told_in_time_and_an_ended_session_makes_room(
     until(lambda: len(ray.actors()) == 1, "the end of the actors")
 
 
+@contextmanager
+def suspended(ray: RayCluster, seconds: float) -> Iterator[None]:
+    """Suspend each process that could become an actor as soon as it is there, for a while."""
+    known = {*ray.actors()}
+    slow: set[psutil.Process] = set()
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            for process in {*ray.workers()} - known - slow:
+                process.suspend()
+                slow.add(process)
+            time.sleep(0.02)
+        yield
+    finally:
+        for process in slow:
+            process.resume()
+
+
+def test_a_process_that_starts_slowly_is_not_taken_for_a_full_cluster(
+    ray: RayCluster, tmp_path: Path
+) -> None:
+    (tmp_path / "tci_kernel_config.py").write_text("c.LocalServer.ray_wait = 1")
+    with (
+        serving("--ray", ray.address, JUPYTER_CONFIG_DIR=str(tmp_path)) as server,
+        Service(server.base_url, server.token) as service,
+    ):
+        call = service.begin("print(1)")
+        with suspended(ray, 3):
+            assert not call.done()
+        assert call.result(PATIENCE).text() == "1\n"
+
+
 # -- losses ---------------------------------------------------------------------------------------
 
 # What an interpreter starts that leaves its group.
@@ -305,7 +337,7 @@ def test_a_server_that_ends_leaves_nothing_and_the_next_one_begins_there(
 def test_a_sandbox_is_on_the_node(ray: RayCluster) -> None:
     needed("bwrap")
     with (
-        serving("--ray", ray.address, "--sandbox") as server,
+        serving("--ray", ray.address, "--sandbox", "--session-cpus", "0") as server,
         Service(server.base_url, server.token) as service,
     ):
         session_id = service.run("pass").session_id

@@ -43,8 +43,8 @@ class SessionActor:
         self._workspace: LocalWorkspace
         self._watcher: asyncio.Task[None]
 
-    async def placed(self) -> None:
-        """Answer, which an actor does as soon as it has a node."""
+    async def started(self) -> None:
+        """Answer, which an actor does as soon as its process runs."""
 
     async def alive(self) -> None:
         """Answer after a while."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
-
-import ray
 
 from tci_kernel.client.schema import Output
 from tci_kernel.core.errors import RequestRejected
@@ -28,12 +26,14 @@ class RayWorkspace:
 
     Args:
         session_id: of the session that it is for.
-        actor: its handle; it has a node.
+        actor: its handle; its process runs.
+        held: ends the actor, and gives back the room that it has, when it is closed.
     """
 
-    def __init__(self, session_id: str, actor: Any) -> None:
+    def __init__(self, session_id: str, actor: Any, held: ExitStack) -> None:
         self.session_id = session_id
         self._actor = actor
+        self._held = held
         self._calls: set[asyncio.Task[Any]] = set()
         self._loss: asyncio.Future[WorkspaceLost] = asyncio.get_running_loop().create_future()
         self._watcher = asyncio.create_task(self._watch())
@@ -82,7 +82,7 @@ class RayWorkspace:
     def kill(self) -> None:
         """End the actor at once; what it leaves, its janitor removes."""
         self._watcher.cancel()
-        ray.kill(self._actor)
+        self._held.close()
 
     async def _answer(self, call: Awaitable[Any]) -> Any:
         """What a call of the actor gives, unless that is lost meanwhile."""
