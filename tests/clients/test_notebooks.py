@@ -23,6 +23,7 @@ from tests.clients.pictures import picture_between
 from tests.documents.pages import ROOT
 from tests.support.servers import ServerProcess
 from tests.support.tour import TOUR, check_tour
+from tests.support.waiting import PATIENCE
 
 
 def notebook(*cells: str) -> NotebookNode:
@@ -120,8 +121,13 @@ async def test_a_notice_is_not_saved_and_what_the_cell_showed_before_it_is(
 
 def test_nbclients_timeout_interrupts_the_cell_and_goes_on() -> None:
     book = notebook("x = 1", "import time; time.sleep(60)", "x")
+    limits = {"x = 1": PATIENCE, "x": PATIENCE}  # the first cell begins the session
     client = NotebookClient(
-        book, kernel_name="tci-local", timeout=3, interrupt_on_timeout=True, allow_errors=True
+        book,
+        kernel_name="tci-local",
+        timeout_func=lambda cell: limits.get(cell.source, 1),
+        interrupt_on_timeout=True,
+        allow_errors=True,
     )
     client.execute()
     assert book.cells[1].outputs[0].ename == "KeyboardInterrupt"

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -113,11 +112,13 @@ def test_files_leave_no_trace_in_the_session(service: Service, session: str) -> 
 
 
 def test_who_hangs_up_interrupts_the_code_and_not_the_sandbox(
-    service: Service, session: str
+    served: Served, service: Service, session: str
 ) -> None:
-    said(service, "x = 1", session)
-    connection = service.call("import time\ntry: time.sleep(100)\nfinally: y = 2", session)
-    time.sleep(0.5)
+    server, _ = served
+    said(service, "import subprocess; x = 1", session)
+    code = "try: subprocess.run(['sleep', '1000.25'])\nfinally: y = 2"
+    connection = service.call(code, session)
+    until(lambda: len(sleeping(server)) == 1, "the code runs")
     connection.close()
     assert said(service, "print(x + y)", session) == "3"
 
@@ -173,8 +174,8 @@ def test_files_outlive_an_interpreter_and_what_it_has_started_does_not(
     file = text_file("new", "n")
     ran = service.run("import os; print(open('kept').read(), open('new').read())", session, file)
     assert ran.text() == "k n\n"
-    connection = service.call("import time; time.sleep(1000)", session)
-    time.sleep(0.5)
+    connection = service.call("import subprocess; subprocess.run(['sleep', '1000.25'])", session)
+    until(lambda: len(sleeping(server)) == 1, "the code runs")
     connection.close()  # which interrupts it, as it did the first one
     assert said(service, "print(sorted(os.listdir()))", session) == "['kept', 'new']"
 
