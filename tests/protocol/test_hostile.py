@@ -185,7 +185,7 @@ def test_code_that_no_interrupt_stops_has_its_user_told_what_to_do() -> None:
 
         driver.until_published(running, says("deaf"), "the cell's beginning")
         driver.interrupt()
-        told = says("The code has not stopped in 10 s. Interrupt it again, or restart the kernel")
+        told = says("The code has not stopped in 10 s. Interrupt it again. On the kernels")
         driver.until_published(running, told, "what to do")
 
 

@@ -37,8 +37,8 @@ STOP_LIMIT = 10.0
 BESIDE = frozenset({"comm_info_request", "complete_request", "inspect_request"})
 
 _NOT_STOPPED = (
-    f"The code has not stopped in {STOP_LIMIT:g} s. Interrupt it again, or restart the kernel:\n"
-    "the session and its files stay.\n"
+    f"The code has not stopped in {STOP_LIMIT:g} s. Interrupt it again. On the kernels tci and\n"
+    "tci-local a restart stops it too: the session and its files stay.\n"
 )
 
 
