@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
+import signal
 import sys
 import time
 from typing import Any
@@ -21,6 +22,7 @@ if __name__.startswith("tci_kernel."):
     from tci_kernel.remote.looks import Look, is_atom, look_at, package_of
     from tci_kernel.remote.reading import EARLIER, Reading
     from tci_kernel.remote.shared_names import NUMPY_RANDOM, RECORDER, TORCH_RANDOM, random_states
+    from tci_kernel.remote.uninterrupted import interrupted, uninterrupted
 
 # Names that are the interpreter's and not the user's.
 INTERPRETERS_OWN = re.compile("__.*|_i+|_i[0-9]+|_[iod]h|_exit_code|In|exit|quit|get_ipython|open")
@@ -78,6 +80,7 @@ class Recorder:
         self.looks: dict[str, Look] = {}
         self.present: dict[str, Look] = {}  # those taken since the last comparison
         self.own: set[str] = set()  # names that are not the user's
+        self.takes_part = False  # whether the cell that runs is one for the record
         self.started: float | None = None
         self.left = 0.0
         self.random = comparable_states()  # as the last cell has left them: to ask takes long
@@ -88,10 +91,27 @@ class Recorder:
         shell.events.register("post_run_cell", self.after)
 
     def before(self, info: Any) -> None:
-        """Note how things are before a cell."""
+        """Take note of a cell, and no more: IPython goes on if an interrupt strikes here."""
         self.started = self.tree = None
-        if self.cells is None or info.silent or not info.store_history:
-            return
+        self.takes_part = self.cells is not None and not info.silent and info.store_history
+
+    def visit(self, tree: Any) -> Any:
+        """Keep the tree of a cell, and note how things are before it.
+
+        IPython shows it to all that may transform it. An interrupt that comes meanwhile is the
+        cell's.
+        """
+        if self.tree is not None:
+            return tree
+        self.tree = tree
+        with uninterrupted() as interrupts:
+            if self.takes_part:
+                self.begin()
+        strikes = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        return interrupted(tree) if interrupts and strikes else tree
+
+    def begin(self) -> None:
+        """Note how things are before a cell."""
         try:
             new, gone = self.compare()
             if new or gone:
@@ -102,23 +122,19 @@ class Recorder:
         else:
             self.started = time.perf_counter()
 
-    def visit(self, tree: Any) -> Any:
-        """Keep the tree of a cell: IPython shows it to all that may transform it."""
-        self.tree = self.tree or tree
-        return tree
-
     def after(self, result: Any) -> None:
-        """Record a cell that has run."""
-        if self.started is None or self.cells is None or result.error_before_exec is not None:
+        """Record a cell that has run. An interrupt that comes meanwhile has nothing to stop."""
+        if not self.takes_part or self.cells is None or result.error_before_exec is not None:
             return
-        ended = time.perf_counter()
         if self.tree is None:  # somebody has taken this out of the shell's list
             self.cells = None
-            return
-        try:
-            self.record(Reading(self.tree), result, ended - self.started)
-        except Exception:
-            self.cells = None
+        elif self.started is not None:
+            ended = time.perf_counter()
+            with uninterrupted():
+                try:
+                    self.record(Reading(self.tree), result, ended - self.started)
+                except Exception:
+                    self.cells = None
 
     def record(self, reading: Reading, result: Any, seconds: float) -> None:
         """Record what a cell has read and given."""

@@ -16,8 +16,16 @@ from tci_kernel.remote.calls import MODULE
 # The files whose text runs, and those whose text runs before theirs, for them to build on.
 _BASES: Mapping[str, tuple[str, ...]] = {
     "calls": ("printing",),
-    "companion": ("completion", "looks", "reading", "shared_names", "lineage"),
-    "helper": ("traces", "completion", "looks", "reading", "shared_names", "lineage"),
+    "companion": ("completion", "looks", "reading", "shared_names", "uninterrupted", "lineage"),
+    "helper": (
+        "traces",
+        "completion",
+        "looks",
+        "reading",
+        "shared_names",
+        "uninterrupted",
+        "lineage",
+    ),
     "relay": (
         "printing",
         "traces",

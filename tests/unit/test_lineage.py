@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import re
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -151,3 +153,40 @@ def test_a_mistake_in_it_shows_nothing(
     ran(recorder, "class A:\n    @property\n    def __dict__(self): raise ValueError('no')")
     recorder.shell.run_cell("a = A()", store_history=True)
     assert capsys.readouterr().out == ""
+
+
+def test_an_interrupt_that_comes_as_a_cell_begins_is_the_cells(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    struck = interrupting(recorder, "begin", monkeypatch)
+    ended = recorder.shell.run_cell("done = 1\nmore = 2", store_history=True)
+    assert struck
+    assert isinstance(ended.error_in_exec, KeyboardInterrupt)
+    assert "done" not in recorder.shell.user_ns
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "---> 1 done = 1" in shown
+    assert "site-packages" not in shown
+    monkeypatch.undo()
+    assert ran(recorder, "done = 1")["gives"] == ["done"]
+
+
+def test_an_interrupt_that_comes_after_a_cell_strikes_nothing(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    struck = interrupting(recorder, "record", monkeypatch)
+    assert ran(recorder, "done = 1")["gives"] == ["done"]
+    assert struck
+    assert capsys.readouterr().out == ""
+
+
+def interrupting(recorder: Recorder, method: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have an interrupt come within a method; gives a list that tells that it has."""
+    original, struck = getattr(recorder, method), []
+
+    def strike(*arguments: Any) -> None:
+        original(*arguments)
+        signal.raise_signal(signal.SIGINT)
+        struck.append(1)
+
+    monkeypatch.setattr(recorder, method, strike)
+    return struck
