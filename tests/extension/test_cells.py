@@ -134,7 +134,7 @@ def test_an_interrupt_stops_the_code_there_and_the_session_goes_on(
     done(live, "%%tci\nkept = 7")
     stopped = tmp_path / "stopped"
     cell = live.client.execute(
-        f"%%tci\nprint('begun', flush=True)\ntry: {ENDLESS}\n"
+        f"%%tci\ntry: print('begun', flush=True); {ENDLESS}\n"
         f"finally: open({str(stopped)!r}, 'w').close()"
     )
     live.until_published(cell, lambda one: one["msg_type"] == "stream", "begun")

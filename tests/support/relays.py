@@ -194,7 +194,8 @@ class Client:
         limit = time.monotonic() + PATIENCE
         while not condition(self):
             if time.monotonic() > limit:
-                raise TimeoutError(f"Not in {PATIENCE:g} s: {what}; {self.answer}")
+                last = [(one.message.type, one.message.content) for one in self.heard[-10:]]
+                raise TimeoutError(f"Not in {PATIENCE:g} s: {what}; {self.answer}; {last}")
             self.exchange(**{"wait": 1, **fields})
         heard, self.heard = self.heard, []
         return heard
