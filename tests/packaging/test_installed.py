@@ -49,7 +49,7 @@ def test_every_module_can_be_imported(made: Environment) -> None:
     modules = {".".join(path.parts).removesuffix(".__init__") for path in paths}
     modules -= {"tci_kernel.__main__", "tci_kernel.server.janitor_process"}
     # These need what the extra `ray` installs.
-    needing_ray = ("calls", "cluster", "supply", "workspace")
+    needing_ray = ("calls", "cluster", "room", "supply", "workspace")
     modules -= {f"tci_kernel.server.ray.{name}" for name in needing_ray}
     # And these what the extra `files` does.
     modules -= {name for name in modules if name.startswith("tci_kernel.filesystem.")}
