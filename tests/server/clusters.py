@@ -59,6 +59,10 @@ class RayCluster:
         self.nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
 
+    def behead(self) -> None:
+        """Kill what the head knows the cluster by."""
+        self._cluster.head_node.kill_gcs_server(check_alive=False)
+
     def node_of(self, pid: int) -> Any:
         """The node that a process of this computer belongs to."""
         above = {parent.pid for parent in psutil.Process(pid).parents()}

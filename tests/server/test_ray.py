@@ -345,6 +345,22 @@ def test_a_sandbox_is_on_the_node(ray: RayCluster) -> None:
         assert service.run(code, session_id).text() == f"session /tmp/{session_id}\n"
 
 
+def test_while_the_head_is_away_sessions_go_on_and_no_other_begins(
+    settings: dict[str, str],
+) -> None:
+    with (
+        cluster(1) as own,
+        serving("--ray", own.address, **settings) as server,
+        Service(server.base_url, server.token) as service,
+    ):
+        session_id = service.run("x = 1").session_id
+        own.behead()
+        refused_call = beside(partial(service.post, body("1")))
+        assert service.run("print(x)", session_id).text() == "1\n"
+        assert session_id in service.sessions()
+        assert rejection(refused_call.result(PATIENCE), 429)["code"] == "cluster_full"
+
+
 # Ray gives the agents of a cluster that it starts 15 seconds, which a busy computer may exceed.
 ATTEMPTS = 3
 
