@@ -58,6 +58,9 @@ ANYTHING = frozenset(["exec", "eval", "globals", "locals", "vars", "user_ns", "_
 FAILED = "it failed"
 NOT_A_CELL = "no cell has made it"
 
+# What has IPython show a tree: a cell, one that leaves no trace in the history, or what is neither.
+CELL, PRIVATE, WITHIN = "cell", "private", "within"
+
 
 class Recorder:
     """The record of the cells that run in a shell.
@@ -80,38 +83,34 @@ class Recorder:
         self.looks: dict[str, Look] = {}
         self.present: dict[str, Look] = {}  # those taken since the last comparison
         self.own: set[str] = set()  # names that are not the user's
-        self.takes_part = False  # whether the cell that runs is one for the record
         self.started: float | None = None
         self.left = 0.0
         self.random = comparable_states()  # as the last cell has left them: to ask takes long
-        self.tree: ast.AST | None = None  # of the cell that runs
+        self.tree: ast.AST | None = None  # of the cell that runs, if it is one for the record
         self.compare()
         shell.ast_transformers.append(self)
-        shell.events.register("pre_run_cell", self.before)
         shell.events.register("post_run_cell", self.after)
-
-    def before(self, info: Any) -> None:
-        """Take note of a cell, and no more: IPython goes on if an interrupt strikes here."""
-        self.started = self.tree = None
-        self.takes_part = self.cells is not None and not info.silent and info.store_history
 
     def visit(self, tree: Any) -> Any:
         """Keep the tree of a cell, and note how things are before it.
 
         IPython shows it to all that may transform it. An interrupt that comes meanwhile is the
-        cell's.
+        cell's: in an event before it, IPython would show the interrupt and run the cell.
         """
-        if self.tree is not None:
-            return tree
-        self.tree = tree
-        with uninterrupted() as interrupts:
-            if self.takes_part:
+        interrupts: list[int] = []
+        kind = kind_of(sys._getframe(2))
+        if kind == CELL and self.cells is not None:
+            with uninterrupted() as interrupts:
+                self.tree = tree
                 self.begin()
+        elif kind == PRIVATE:
+            self.tree = None
         strikes = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         return interrupted(tree) if interrupts and strikes else tree
 
     def begin(self) -> None:
         """Note how things are before a cell."""
+        self.started = None
         try:
             new, gone = self.compare()
             if new or gone:
@@ -124,17 +123,19 @@ class Recorder:
 
     def after(self, result: Any) -> None:
         """Record a cell that has run. An interrupt that comes meanwhile has nothing to stop."""
-        if not self.takes_part or self.cells is None or result.error_before_exec is not None:
-            return
-        if self.tree is None:  # somebody has taken this out of the shell's list
+        ended = time.perf_counter()
+        tree, self.tree = self.tree, None
+        if self not in self.shell.ast_transformers:  # somebody has taken this out
             self.cells = None
-        elif self.started is not None:
-            ended = time.perf_counter()
-            with uninterrupted():
-                try:
-                    self.record(Reading(self.tree), result, ended - self.started)
-                except Exception:
-                    self.cells = None
+        if tree is None or self.started is None or self.cells is None:
+            return
+        if result.error_before_exec is not None:
+            return
+        with uninterrupted():
+            try:
+                self.record(Reading(tree), result, ended - self.started)
+            except Exception:
+                self.cells = None
 
     def record(self, reading: Reading, result: Any, seconds: float) -> None:
         """Record what a cell has read and given."""
@@ -289,6 +290,20 @@ class Recorder:
         self.compare()
         self.random = comparable_states()
         self.look({*self.places}, time.perf_counter() + LEAST_TIME)
+
+
+def kind_of(caller: Any) -> str:
+    """What somebody is who has IPython show a tree: a cell, or code within one.
+
+    A cell that an event would tell of is found by its frame.
+
+    Args:
+        caller: the frame.
+    """
+    known = caller.f_locals
+    if caller.f_code.co_name != "run_cell_async" or known.get("silent"):
+        return WITHIN  # such as `%time`, or an editor's question
+    return CELL if known.get("store_history") else PRIVATE
 
 
 def is_interpreters(name: str) -> bool:
