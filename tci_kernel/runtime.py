@@ -23,6 +23,14 @@ from tci_kernel.session.session import RemoteSession, ignored
 if TYPE_CHECKING:
     from tci_kernel.local_cells.names import LocalNames
     from tci_kernel.local_cells.shell import LocalShell
+    from tci_kernel.server.server import LocalServer
+
+
+def embedded_server() -> type[LocalServer]:
+    """The server that can be embedded, imported by those who need it: that takes a while."""
+    from tci_kernel.server.server import LocalServer  # noqa: PLC0415
+
+    return LocalServer
 
 
 class Runtime:
@@ -70,9 +78,7 @@ class Runtime:
         self._made_with = (parent, execution)
         self._opener: Callable[[], Awaitable[str]] | None = None
         if local:
-            from tci_kernel.server.server import LocalServer  # noqa: PLC0415 - most never need it
-
-            self._server = LocalServer.embed(parent)
+            self._server = embedded_server().embed(parent)
             self.client.base_url = self._server.base_url
             self.client.api_key = self._server.token
             self._opener = self._server.open_session

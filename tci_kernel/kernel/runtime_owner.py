@@ -125,6 +125,7 @@ class RuntimeOwner(NotebookOptions, Publishing):
     async def _warm_up(self) -> None:
         """Start the embedded server and a session before the first cell asks for them."""
         try:
+            await asyncio.to_thread(_import_runtime)  # clients have more questions at their start
             await self._open_runtime().open()
         except TCIError as error:
             self.log.debug("No session could be opened early: %s", error)  # the first cell says it
@@ -138,3 +139,10 @@ class RuntimeOwner(NotebookOptions, Publishing):
     def show_with_next_cell(self, lines: Sequence[str]) -> None:
         """Have the user read something with the first cell that is run."""
         self._notes = [*self._notes, *lines]
+
+
+def _import_runtime() -> None:
+    """Import what a runtime with an embedded server needs: some tenths of a second of computing."""
+    from tci_kernel.runtime import embedded_server  # noqa: PLC0415
+
+    embedded_server()

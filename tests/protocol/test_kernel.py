@@ -87,6 +87,47 @@ def test_starting_makes_no_request() -> None:
         assert service.requests == []
 
 
+# Has the import of the server take until somebody says so.
+HELD = """
+import sys, time
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+def held(module, execute):
+    here = Path(__file__).parent
+    (here / "begun").touch()
+    while not (here / "goes-on").exists():
+        time.sleep(0.01)
+    execute(module)
+
+class Holding:
+    def find_spec(self, name, path=None, target=None):
+        if name != "tci_kernel.server.server":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        execute = spec.loader.exec_module
+        spec.loader.exec_module = lambda module: held(module, execute)
+        return spec
+
+sys.meta_path.insert(0, Holding())
+"""
+
+
+def test_questions_are_answered_while_the_kernel_makes_itself_ready(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HELD)
+    try:
+        with kernel("tci-local", PYTHONPATH=str(tmp_path)) as driver:
+            driver.reply(driver.client.kernel_info())
+            until((tmp_path / "begun").exists, "the import of the server")
+            # `jupyter console` waits a second for it, and takes a later one for the cell's end.
+            history = driver.reply(driver.client.history(hist_access_type="tail", n=10))
+            assert history["content"] == {"status": "ok", "history": []}
+            (tmp_path / "goes-on").touch()
+            assert driver.run("6 * 7").only("execute_result")["data"] == {"text/plain": "42"}
+    finally:
+        (tmp_path / "goes-on").touch()
+
+
 def interrupt_by_message(driver: KernelDriver) -> None:
     driver.interrupt()
 
