@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from tci_kernel.transfer.sync import Sync
 
 
+# Seconds after a client's first question, in which it asks more: `jupyter console` waits one second
+# for the history, and takes an answer that comes later for the end of a cell.
+FIRST_QUESTIONS = 0.25
+
+
 class RuntimeOwner(NotebookOptions, Publishing):
     """The base of the kernel that makes what its cells run in, and knows the session."""
 
@@ -125,7 +130,8 @@ class RuntimeOwner(NotebookOptions, Publishing):
     async def _warm_up(self) -> None:
         """Start the embedded server and a session before the first cell asks for them."""
         try:
-            await asyncio.to_thread(_import_runtime)  # clients have more questions at their start
+            await asyncio.sleep(FIRST_QUESTIONS)
+            await asyncio.to_thread(_import_runtime)
             await self._open_runtime().open()
         except TCIError as error:
             self.log.debug("No session could be opened early: %s", error)  # the first cell says it

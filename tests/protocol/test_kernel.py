@@ -121,7 +121,7 @@ def test_questions_are_answered_while_the_kernel_makes_itself_ready(tmp_path: Pa
             until((tmp_path / "begun").exists, "the import of the server")
             # `jupyter console` waits a second for it, and takes a later one for the cell's end.
             history = driver.reply(driver.client.history(hist_access_type="tail", n=10))
-            assert history["content"] == {"status": "ok", "history": []}
+            assert history["content"]["status"] == "ok"
             (tmp_path / "goes-on").touch()
             assert driver.run("6 * 7").only("execute_result")["data"] == {"text/plain": "42"}
     finally:
