@@ -19,13 +19,11 @@ import time
 from typing import Any
 
 if __name__.startswith("tci_kernel."):
-    from tci_kernel.remote.looks import Look, is_atom, look_at, package_of
-    from tci_kernel.remote.reading import EARLIER, Reading
+    from tci_kernel.remote.looks import Look, look_at, package_of
+    from tci_kernel.remote.naming import Names
+    from tci_kernel.remote.reading import Reading
     from tci_kernel.remote.shared_names import NUMPY_RANDOM, RECORDER, TORCH_RANDOM, random_states
     from tci_kernel.remote.uninterrupted import interrupted, uninterrupted
-
-# Names that are the interpreter's and not the user's.
-INTERPRETERS_OWN = re.compile("__.*|_i+|_i[0-9]+|_[iod]h|_exit_code|In|exit|quit|get_ipython|open")
 
 # Seconds to look at variables after a cell: so many, or a part of what the cell itself took if that
 # is longer. What others have left of theirs is there too, up to a time that nobody notices.
@@ -78,11 +76,9 @@ class Recorder:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.cells: list[dict[str, Any]] | None = []
-        self.atoms: dict[str, Any] = {}
-        self.places: dict[str, int] = {}  # the ids of what is no atom
+        self.names = Names()
         self.looks: dict[str, Look] = {}
         self.present: dict[str, Look] = {}  # those taken since the last comparison
-        self.own: set[str] = set()  # names that are not the user's
         self.started: float | None = None
         self.left = 0.0
         self.random = comparable_states()  # as the last cell has left them: to ask takes long
@@ -140,18 +136,18 @@ class Recorder:
     def record(self, reading: Reading, result: Any, seconds: float) -> None:
         """Record what a cell has read and given."""
         source = self.shell.history_manager.input_hist_parsed[-1]
-        started = time.perf_counter()
-        deadline = started + max(LEAST_TIME, seconds * PART_OF_TIME) + min(self.left, MOST_LEFT)
-        before = {*self.atoms, *self.places}
+        before, looks = self.names.all(), self.looks.copy()
         new, gone = self.compare()
+        allowed = max(LEAST_TIME, seconds * PART_OF_TIME)
+        deadline = time.perf_counter() + allowed + self.left
         names = reading.names | (before if reading.names & ANYTHING else set())
-        used, packages = self.follow(names, before, deadline)
+        used, packages = self.follow(names, before, looks, deadline)
         used -= (new - before) | (new - reading.read)
-        changed = self.changed(used - new, deadline)
+        changed = self.changed(used, new | gone, looks, deadline)
         used |= changed
         gives = new | gone | changed
         self.look(new, deadline)
-        self.left += seconds * PART_OF_TIME - (time.perf_counter() - started)
+        self.left = min(max(deadline - time.perf_counter(), 0.0), MOST_LEFT)
         before_it, self.random = self.random, comparable_states()
         for name, state in self.random.items():
             if before_it.get(name) != state:
@@ -195,44 +191,21 @@ class Recorder:
 
     def compare(self) -> tuple[set[str], set[str]]:
         """The names that stand for other objects than they did, and those that are gone."""
-        new = set()
         self.present = {}
-        namespace, own, atoms, places = self.shell.user_ns, self.own, self.atoms, self.places
-        for name, value in [*namespace.items()]:
-            if name in own or places.get(name) == id(value) or atoms.get(name, own) is value:
-                continue
-            if is_interpreters(name):
-                own.add(name)
-                continue
-            new.add(name)
-            self.forget(name)
-            self.know(name, value)
-        gone = (atoms.keys() | places.keys()) - namespace.keys()
-        for name in gone:
-            self.forget(name)
+        new, gone = self.names.compare(self.shell.user_ns)
+        for name in new | gone:
+            self.looks.pop(name, None)
         return new, gone
 
-    def know(self, name: str, value: Any) -> None:
-        """Note what a variable stands for, to tell whether it still does."""
-        if is_atom(value):
-            self.atoms[name] = value
-        else:
-            self.places[name] = id(value)
-
-    def forget(self, name: str) -> None:
-        """Know nothing more of a variable's value."""
-        self.atoms.pop(name, None)
-        self.places.pop(name, None)
-        self.looks.pop(name, None)
-
     def follow(
-        self, names: set[str], before: set[str], deadline: float
+        self, names: set[str], before: set[str], looks: dict[str, Look], deadline: float
     ) -> tuple[set[str], set[str]]:
         """What of the user's a cell has used, and the packages of that, by the names in its code.
 
         Args:
             names: those in its code.
             before: the names that there were before it ran.
+            looks: those at variables before it ran.
             deadline: see `look_at`.
         """
         used: set[str] = set()
@@ -240,38 +213,47 @@ class Recorder:
         pending = [*names]
         while pending:
             name = pending.pop()
-            if name in used or not (name in before or name in self.atoms or name in self.places):
+            if name in used or not (name in before or name in self.names):
                 continue
             used.add(name)
-            if name in self.places:
-                for look in (self.looks.get(name), self.look_now(name, deadline)):
-                    if look is not None:
-                        pending += look.names
-                        packages |= look.packages
-            elif name in self.atoms:
-                packages.add(package_of(getattr(self.atoms[name], "__name__", "builtins")))
+            known = [looks[name]] if name in looks else []
+            if name in self.names.places:
+                known.append(self.look_now(name, deadline))
+            for look in known:
+                pending += look.names
+                packages |= look.packages
+            if name in self.names.atoms:
+                atom = self.names.atoms[name]
+                packages.add(package_of(getattr(atom, "__name__", "builtins")))
         return used, packages
 
-    def changed(self, used: set[str], deadline: float) -> set[str]:
-        """What may have changed without being bound, by what a cell has used."""
-        suspects = {name for name in used if name in self.places}
-        found: set[str] = set()
-        while suspects:
-            changed = self.look(suspects, deadline)
-            found |= changed
-            looks = [self.looks[name] for name in changed]
-            suspects = {
-                name
-                for name, look in self.looks.items()
-                if name not in found and name not in used and any(map(look.shares_with, looks))
-            }
-            used = used | suspects
-        return found
+    def changed(
+        self, used: set[str], replaced: set[str], before: dict[str, Look], deadline: float
+    ) -> set[str]:
+        """What may have changed without being bound.
+
+        The cell has reached all of it by what it has used, as that was before or is now.
+
+        Args:
+            used: the names of that.
+            replaced: names that stand for something else now, or for nothing.
+            before: the looks at variables before the cell ran.
+            deadline: see `look_at`.
+        """
+        found = self.look(used - replaced, deadline)
+        ways = [before[name] for name in used & replaced & before.keys()]
+        ways += [look for name in found for look in (before.get(name, Look()), self.looks[name])]
+        others = self.looks.keys() - used - replaced
+        return found | self.look({name for name in others if self.is_among(name, ways)}, deadline)
+
+    def is_among(self, name: str, ways: list[Look]) -> bool:
+        """Whether a variable has something in common with what some looks have seen."""
+        return any(map(self.looks[name].shares_with, ways))
 
     def look(self, names: set[str], deadline: float) -> set[str]:
         """Look at variables; gives the names of those that may have changed since the last look."""
         changed = set()
-        for name in names & self.places.keys():
+        for name in names & self.names.places.keys():
             look = self.look_now(name, deadline)
             if not look.is_as(self.looks.get(name)):
                 changed.add(name)
@@ -289,7 +271,7 @@ class Recorder:
         self.cells = cells
         self.compare()
         self.random = comparable_states()
-        self.look({*self.places}, time.perf_counter() + LEAST_TIME)
+        self.look({*self.names.places}, time.perf_counter() + LEAST_TIME)
 
 
 def kind_of(caller: Any) -> str:
@@ -304,11 +286,6 @@ def kind_of(caller: Any) -> str:
     if caller.f_code.co_name != "run_cell_async" or known.get("silent"):
         return WITHIN  # such as `%time`, or an editor's question
     return CELL if known.get("store_history") else PRIVATE
-
-
-def is_interpreters(name: str) -> bool:
-    """Whether a name is not the user's."""
-    return bool(INTERPRETERS_OWN.fullmatch(name) or EARLIER.fullmatch(name))
 
 
 def comparable_states() -> dict[str, Any]:

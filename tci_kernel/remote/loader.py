@@ -16,12 +16,21 @@ from tci_kernel.remote.calls import MODULE
 # The files whose text runs, and those whose text runs before theirs, for them to build on.
 _BASES: Mapping[str, tuple[str, ...]] = {
     "calls": ("printing",),
-    "companion": ("completion", "looks", "reading", "shared_names", "uninterrupted", "lineage"),
+    "companion": (
+        "completion",
+        "looks",
+        "reading",
+        "naming",
+        "shared_names",
+        "uninterrupted",
+        "lineage",
+    ),
     "helper": (
         "traces",
         "completion",
         "looks",
         "reading",
+        "naming",
         "shared_names",
         "uninterrupted",
         "lineage",

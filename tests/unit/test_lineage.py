@@ -83,6 +83,11 @@ def ran(recorder: Recorder, *cells: str) -> dict[str, Any]:
             "a",
             "b",
         ),
+        (["a = [[1]]; b = [a[0]]", "a.pop().append(2)"], "a b", "a b"),
+        (["a = [[1]]; b = [a[0]]", "a[0].append(2); a = 5"], "a b", "a b"),
+        (["a = [[1]]; b = [a[0]]", "a[0].append(2); del a"], "a b", "a b"),
+        (["a = [[1]]; b = [a[0]]", "a = a[0][0]"], "a", "a"),
+        (["a = [1]\ndef c():\n    a.append(2)", "c(); c = 5"], "a c", "a c"),
         (["a = 1", "del a"], "a", "a"),
         (["a = 5", "a = 6"], "", "a"),
         (["a = 5", "a += 6"], "a", "a"),
@@ -138,6 +143,17 @@ def test_what_is_done_between_cells_is_nobodys(recorder: Recorder) -> None:
 
 def test_what_it_is_too_large_to_look_into_counts_as_changed(recorder: Recorder) -> None:
     assert ran(recorder, "a = [[n] for n in range(9_000)]", "len(a); b = 1")["gives"] == ["a", "b"]
+
+
+def test_what_there_was_no_time_for_is_looked_at_later(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lineage, "LEAST_TIME", -60.0)
+    ran(recorder, "a = [[1], [2]]; b = [list('%d' % number) for number in range(500)]")
+    assert ran(recorder, "a[0].append(2)")["gives"] == ["a", "b"]
+    monkeypatch.setattr(lineage, "LEAST_TIME", 60.0)
+    assert ran(recorder, "a[1].append(2)")["gives"] == ["a", "b"]
+    assert ran(recorder, "a[0].append(3)")["gives"] == ["a"]
 
 
 def test_cells_that_it_does_not_see_end_the_record(recorder: Recorder) -> None:
