@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 import nbformat
+import psutil
 from jupyter_client.kernelspec import get_kernel_spec
 from jupyter_client.session import Session
 from nbformat import NotebookNode
@@ -146,7 +147,21 @@ def serving_jupyter(
             yield f"127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(30)
+            _await_end(process)
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server has ended, or is about to, its kernels gone.
+
+    At times it then waits for ever for a thread of anyio's that has nothing to do: where the signal
+    comes while a request is answered.
+    """
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        assert not psutil.Process(process.pid).children()
+        process.kill()
+        process.wait(30)
 
 
 def free_ports(number: int) -> list[int]:
